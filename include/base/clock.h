@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* base/clock.h -- the two clocks: one to measure ages with, one to tell people the time. */
+#ifndef PHONEBOOK_BASE_CLOCK_H
+#define PHONEBOOK_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds that only go forward and count suspended time too: data does not stay young in a sleeping laptop. */
+uint64_t clock_ms(void);
+
+/* Seconds since 1970, as the host believes. */
+uint64_t clock_wall_s(void);
+
+#endif

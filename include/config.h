@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config.h -- the configuration file, read into the options structs of the modules.
+ *
+ * Main only, one file at a time (the library's lexer is global). The rows in src/config.c are the one list of keys:
+ * parser, error messages, conf/phonebook.conf and the manual page follow them, and a test compares.
+ */
+#ifndef PHONEBOOK_CONFIG_H
+#define PHONEBOOK_CONFIG_H
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "feed/feeder.h"
+#include "forward/forward.h"
+#include "server/options.h"
+
+struct config {
+	struct arena arena;            /* of what stands below, except feed */
+	enum log_level log_level;
+	const char *user;              /* "" : stay who we are */
+	struct server_options server;
+	struct forward_options forward;
+	struct feed_options *feed;     /* a parcel: set to NULL when it is handed on */
+};
+
+/* Reads the file at path. Every problem is written to errors as "FILE:LINE: what is wrong", and nothing is kept: -EINVAL,
+ * or -ENOENT, -EACCES... when the file cannot be read at all. */
+int config_read(const char *path, FILE *errors, struct config **ret);
+
+/* NULL is fine. */
+void config_destroy(struct config *c);
+
+/* Writes every key of every block with its default and its sentence, in the form of conf/phonebook.conf. */
+void config_write_reference(FILE *out);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* model/freshness.h -- when each registry was last heard, and how it is doing.
+ *
+ * Written by the feeder, read by the serving threads at any moment, without a lock: every field is an atomic of its
+ * own, because an age that is a millisecond off its count harms nobody. This is what changes at every poll; it is kept
+ * out of the table so that a poll without news publishes nothing.
+ */
+#ifndef PHONEBOOK_MODEL_FRESHNESS_H
+#define PHONEBOOK_MODEL_FRESHNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	FRESHNESS_REGISTRIES_MAX = 64, /* one bit each in a block's mask of registries */
+};
+
+enum registry_state {
+	REGISTRY_WAITING, /* its first round is still under way */
+	REGISTRY_OK,
+	REGISTRY_FAILING, /* the last round failed; what it said before, if anything, stays */
+};
+
+/* A registry at one moment. */
+struct freshness_view {
+	const char *name, *kind;
+	enum registry_state state;
+	bool spoken;          /* at least one good round so far */
+	bool ages;            /* false for what cannot get old: static instances */
+	uint64_t age_ms;      /* of its data; 0 if it has not spoken */
+	uint64_t services, instances, dropped, failures, held;
+};
+
+struct freshness;
+
+/* A board for n registries (at most FRESHNESS_REGISTRIES_MAX); NULL when there is no memory. */
+struct freshness *freshness_create(size_t n);
+
+/* NULL is fine. */
+void freshness_destroy(struct freshness *f);
+
+/* Names a row; before the board is shared. Copies both texts. */
+int freshness_name(struct freshness *f, size_t row, const char *name, const char *kind, bool ages);
+
+/* What a round found. */
+struct round_counts {
+	uint64_t services, instances, dropped, held;
+};
+
+/* A good round ended at now_ms (feeder). */
+void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts);
+
+/* A round failed (feeder). */
+void freshness_bad(struct freshness *f, size_t row);
+
+/* Carries one row of an older board over to a row of a newer one (feeder, at a reload). */
+void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row);
+
+size_t freshness_count(const struct freshness *f);
+
+/* The row as it is at now_ms (any thread). */
+void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, struct freshness_view *ret);
+
+/* Among the registries of the mask (bit = row), the one whose data is oldest and older than limit_ms: its row, or -1. */
+int freshness_find_stale(const struct freshness *f, uint64_t mask, uint64_t limit_ms, uint64_t now_ms);
+
+const char *registry_state_to_text(enum registry_state state);
+
+#endif

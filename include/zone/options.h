@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* zone/options.h -- what the administrator decides about a zone and about single services in it.
+ *
+ * Plain data in the arena of the configuration it came from (feed/feeder.h), never changed after reading.
+ */
+#ifndef PHONEBOOK_ZONE_OPTIONS_H
+#define PHONEBOOK_ZONE_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/name.h"
+
+enum merge {
+	MERGE_FIRST, /* the first registry that knows the service decides alone, even if it knows no instance */
+	MERGE_UNION, /* all registries together; the same instance from two is one */
+};
+
+/* Which instances are answered while there are any such. */
+enum health_rule { HEALTH_RULE_PASSING, HEALTH_RULE_WARNING, HEALTH_RULE_ANY };
+
+/* What can be said for a zone and again for one service. */
+struct answer_options {
+	uint32_t ttl_s, negative_ttl_s; /* 0 .. 30 */
+	uint32_t address_limit;         /* addresses in one answer; 0: all that fit */
+	enum health_rule health;
+	uint64_t stale_after_ms;        /* data older than this is marked stale */
+	uint64_t brake_ms;              /* how long a sudden loss is held back; 0: not */
+};
+
+struct service_options {
+	const char *name; /* folded, without the zone */
+	struct answer_options answer;
+};
+
+struct zone_options {
+	struct name origin;
+	enum merge merge;
+	const unsigned *registries; /* indexes, in order of preference */
+	size_t n_registries;
+	struct answer_options answer;
+	const struct service_options *services; /* sorted by name */
+	size_t n_services;
+};
+
+/* The options of one service of the zone: its own, or the zone's. */
+const struct answer_options *zone_options_for(const struct zone_options *z, const char *service);
+
+#endif
