@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* config.h -- the configuration file, read into the options structs of the modules.
  *
- * Main only, one file at a time (the library's lexer is global). The rows in src/config.c are the one list of keys:
- * parser, error messages, conf/phonebook.conf and the manual page follow them, and a test compares.
+ * Main only, one file at a time (the library's lexer is global). The rows in src/config.c are the one list of
+ * keys: parser, error messages, conf/phonebook.conf and the manual page follow them, and a test compares.
  */
 #ifndef PHONEBOOK_CONFIG_H
 #define PHONEBOOK_CONFIG_H
@@ -15,16 +15,16 @@
 #include "server/options.h"
 
 struct config {
-	struct arena arena;            /* of what stands below, except feed */
+	struct arena arena; /* of what stands below, except feed */
 	enum log_level log_level;
-	const char *user;              /* "" : stay who we are */
+	const char *user; /* "" : stay who we are */
 	struct server_options server;
 	struct forward_options forward;
-	struct feed_options *feed;     /* a parcel: set to NULL when it is handed on */
+	struct feed_options *feed; /* a parcel: set to NULL when it is handed on */
 };
 
-/* Reads the file at path. Every problem is written to errors as "FILE:LINE: what is wrong", and nothing is kept: -EINVAL,
- * or -ENOENT, -EACCES... when the file cannot be read at all. */
+/* Reads the file at path. Every problem is written to errors as "FILE:LINE: what is wrong", and nothing is
+ * kept: -EINVAL, or -ENOENT, -EACCES... when the file cannot be read at all. */
 int config_read(const char *path, FILE *errors, struct config **ret);
 
 /* NULL is fine. */

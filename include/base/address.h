@@ -17,8 +17,8 @@ struct address {
 
 enum { ADDRESS_TEXT_MAX = 46, ENDPOINT_TEXT_MAX = 56 };
 
-/* Reads a literal in standard form ("10.0.0.1", "2001:db8::1", "[2001:db8::1]"). Octal-looking or shortened IPv4,
- * zone ids and spaces are refused. An IPv4-mapped IPv6 address becomes IPv4. */
+/* Reads a literal in standard form ("10.0.0.1", "2001:db8::1", "[2001:db8::1]"). Octal-looking or shortened
+ * IPv4, zone ids and spaces are refused. An IPv4-mapped IPv6 address becomes IPv4. */
 bool address_from_text(const char *text, size_t len, struct address *ret);
 
 /* Writes it in standard form, without brackets. Returns ret. */
@@ -38,8 +38,8 @@ struct endpoint {
 	socklen_t len;
 };
 
-/* Reads "10.0.0.1:53", "[::1]:53", "10.0.0.1", "::1" or "[::1]"; a missing port is default_port. No host names. A
- * numeric or named IPv6 zone ("fe80::1%eth0") is understood. */
+/* Reads "10.0.0.1:53", "[::1]:53", "10.0.0.1", "::1" or "[::1]"; a missing port is default_port. No host
+ * names. A numeric or named IPv6 zone ("fe80::1%eth0") is understood. */
 bool endpoint_from_text(const char *text, uint16_t default_port, struct endpoint *ret);
 
 void endpoint_from_address(const struct address *a, uint16_t port, struct endpoint *ret);
@@ -58,8 +58,8 @@ struct hostport {
 	uint16_t port;   /* 0: none was given */
 };
 
-/* Splits "10.0.0.1:80", "[2001:db8::1]:80", "2001:db8::1", "name.example:80" or "name.example". An empty host, an
- * empty or non-numeric port and one above 65535 are refused. A bare IPv6 address has no port. */
+/* Splits "10.0.0.1:80", "[2001:db8::1]:80", "2001:db8::1", "name.example:80" or "name.example". An empty
+ * host, an empty or non-numeric port and one above 65535 are refused. A bare IPv6 address has no port. */
 bool hostport_from_text(const char *text, size_t len, struct hostport *ret);
 
 #endif

@@ -15,8 +15,8 @@ struct buffer {
 /* Appends len octets; -EFBIG past the limit, -ENOMEM without memory, the contents unchanged on both. */
 int buffer_add(struct buffer *b, const void *octets, size_t len);
 
-/* Makes room for len more octets and returns where they go, or NULL as buffer_add() would fail. The caller adds
- * what it wrote to b->len. */
+/* Makes room for len more octets and returns where they go, or NULL as buffer_add() would fail. The caller
+ * adds what it wrote to b->len. */
 void *buffer_reserve(struct buffer *b, size_t len);
 
 /* Appends zero octets until the length is a multiple of align (a power of two). */

@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-/* Milliseconds that only go forward and count suspended time too: data does not stay young in a sleeping laptop. */
+/* Milliseconds that only go forward and count suspended time too: data does not stay young in a sleeping
+ * laptop. */
 uint64_t clock_ms(void);
 
 /* Seconds since 1970, as the host believes. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* base/random.h -- fast draws for order and jitter, kernel draws for what an attacker would guess.
  *
- * Both are owned by one thread. Seeds come from the kernel, so that sidecars started in one second from one image
- * do not move in lock step.
+ * Both are owned by one thread. Seeds come from the kernel, so that sidecars started in one second from one
+ * image do not move in lock step.
  */
 #ifndef PHONEBOOK_BASE_RANDOM_H
 #define PHONEBOOK_BASE_RANDOM_H

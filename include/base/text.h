@@ -10,8 +10,8 @@
 /* Reads decimal digits only: no sign, no space, no leading "0x", at most 64 bits. */
 bool text_to_uint(const char *text, size_t len, uint64_t *ret);
 
-/* Reads "500ms", "5s", "2m", "1h" or a bare "0" into milliseconds. A number without unit is refused: nobody should
- * have to guess it. */
+/* Reads "500ms", "5s", "2m", "1h" or a bare "0" into milliseconds. A number without unit is refused: nobody
+ * should have to guess it. */
 bool text_to_duration_ms(const char *text, uint64_t *ret);
 
 /* Reads "512", "64KiB", "16MiB", "1GiB" into octets. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* feed/feeder.h -- the feeding plane: asks the registries, keeps what they said last, builds tables, hands them over.
+/* feed/feeder.h -- the feeding plane: asks the registries, keeps what they said last, builds tables, hands
+ * them over.
  *
  *   registries --rounds--> snapshots --policy, compose--> table --inboxes--> serving threads
  *
@@ -23,7 +24,7 @@ struct feed_options {
 	struct zone_options *zones;
 	size_t n_zones;
 	struct registry_options *registries;
-	size_t n_registries;     /* at most FRESHNESS_REGISTRIES_MAX */
+	size_t n_registries;        /* at most FRESHNESS_REGISTRIES_MAX */
 	struct endpoint *bootstrap; /* to resolve host names with */
 	size_t n_bootstrap;
 	struct endpoint *listen; /* our own addresses: for ns.ZONE, and never to be asked */
@@ -36,17 +37,19 @@ void feed_options_destroy(struct feed_options *o);
 struct feeder;
 
 /* Takes the options, also when it fails, and puts a first table without data into every inbox. */
-int feeder_create(struct feed_options *o, struct inbox *const inboxes[], size_t n_inboxes, struct feeder **ret);
+int feeder_create(struct feed_options *o, struct inbox *const inboxes[], size_t n_inboxes,
+		  struct feeder **ret);
 
-/* Starts the thread. ready() is called on it once, when every zone can answer: after the first round of a registry of
- * each, or when all of them have failed. */
+/* Starts the thread. ready() is called on it once, when every zone can answer: after the first round of a
+ * registry of each, or when all of them have failed. */
 int feeder_start(struct feeder *f, void (*ready)(void *context), void *context);
 
-/* Other options from now on, taken over; what registries of the same name said last is kept until they speak again.
- * Called by main while the thread runs. */
+/* Other options from now on, taken over; what registries of the same name said last is kept until they speak
+ * again. Called by main while the thread runs. */
 void feeder_reload(struct feeder *f, struct feed_options *o);
 
-/* Stops the thread, waits for it, frees everything, the last table too: stop the serving threads first. NULL is fine. */
+/* Stops the thread, waits for it, frees everything, the last table too: stop the serving threads first. NULL
+ * is fine. */
 void feeder_destroy(struct feeder *f);
 
 #endif

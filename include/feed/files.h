@@ -17,16 +17,17 @@
 struct event_base;
 struct files;
 
-/* Watches what path, a file or a glob, can match. changed() is called at most every 10 ms, and never from inside a call;
- * a directory that does not exist yet, or no inotify at all, is no error: polls remain. */
+/* Watches what path, a file or a glob, can match. changed() is called at most every 10 ms, and never from
+ * inside a call; a directory that does not exist yet, or no inotify at all, is no error: polls remain. */
 int files_create(struct event_base *loop, const char *path, uint64_t max_size, void (*changed)(void *context),
-                 void *context, struct files **ret);
+		 void *context, struct files **ret);
 
 void files_destroy(struct files *f); /* NULL is fine */
 
-/* Reads every file the path matches now, in the order of their names, and gives each to take(), until that returns a
- * negative errno, which is handed on. A file that is the same as at the last call comes as unchanged. A plain path
- * (no glob) that does not exist comes as an error result; a glob without matches is no file at all. */
+/* Reads every file the path matches now, in the order of their names, and gives each to take(), until that
+ * returns a negative errno, which is handed on. A file that is the same as at the last call comes as
+ * unchanged. A plain path (no glob) that does not exist comes as an error result; a glob without matches is
+ * no file at all. */
 int files_read(struct files *f, int (*take)(void *context, const struct fetch_result *result), void *context);
 
 /* Forgets what was read: the next files_read() reads everything again. */

@@ -23,35 +23,37 @@ enum {
 	RESOLVER_HOSTS_MAX = 10000,  /* watched at a time */
 };
 
-/* Asks the given servers. n = 0: no host name can be resolved, and every lookup fails with that text. changed(host)
- * is called whenever the addresses of a watched host are others than before; may be NULL. */
+/* Asks the given servers. n = 0: no host name can be resolved, and every lookup fails with that text.
+ * changed(host) is called whenever the addresses of a watched host are others than before; may be NULL. */
 int resolver_create(struct event_base *loop, const struct endpoint *servers, size_t n,
-                    void (*changed)(void *context, const char *host), void *context, struct resolver **ret);
+		    void (*changed)(void *context, const char *host), void *context, struct resolver **ret);
 
 /* Ends all lookups without calling their done(). NULL is fine. */
 void resolver_destroy(struct resolver *r);
 
-/* Looks a host name up once: done() gets n addresses, or n = 0 and an error text. "localhost" is 127.0.0.1 and ::1
- * (RFC 6761 section 6.3) and literals are themselves. done() is called once, later, never from inside this call. */
+/* Looks a host name up once: done() gets n addresses, or n = 0 and an error text. "localhost" is 127.0.0.1
+ * and ::1 (RFC 6761 section 6.3) and literals are themselves. done() is called once, later, never from inside
+ * this call. */
 int resolver_lookup(struct resolver *r, const char *host,
-                    void (*done)(void *context, const struct address *addresses, size_t n, const char *error),
-                    void *context, struct resolver_lookup **ret);
+		    void (*done)(void *context, const struct address *addresses, size_t n, const char *error),
+		    void *context, struct resolver_lookup **ret);
 
 /* Ends a lookup early; its done() will not be called. NULL is fine. */
 void resolver_lookup_cancel(struct resolver_lookup *l);
 
-/* The addresses of host as known now, sorted, and sees to it that they are kept up to date: looked up at once the first
- * time, then again after the TTL (5 s to 1 min). A failed lookup keeps the addresses known last; a proven "no such
- * name" empties them. The number written to ret, at most RESOLVER_ADDRESSES_MAX. */
+/* The addresses of host as known now, sorted, and sees to it that they are kept up to date: looked up at once
+ * the first time, then again after the TTL (5 s to 1 min). A failed lookup keeps the addresses known last; a
+ * proven "no such name" empties them. The number written to ret, at most RESOLVER_ADDRESSES_MAX. */
 size_t resolver_watch(struct resolver *r, const char *host, struct address ret[RESOLVER_ADDRESSES_MAX]);
 
-/* Between these two, resolver_watch() marks what is still wanted; at the end all other hosts are forgotten. */
+/* Between these two, resolver_watch() marks what is still wanted; at the end all other hosts are forgotten.
+ */
 void resolver_sweep_begin(struct resolver *r);
 void resolver_sweep_end(struct resolver *r);
 
-/* Reads the nameservers of a resolv.conf file, at most max, our own addresses (listeners) left out. Returns their
- * number, 0 also when the file cannot be read. */
-size_t resolver_read_resolv_conf(const char *path, const struct endpoint *own, size_t n_own, struct endpoint *ret,
-                                 size_t max);
+/* Reads the nameservers of a resolv.conf file, at most max, our own addresses (listeners) left out. Returns
+ * their number, 0 also when the file cannot be read. */
+size_t resolver_read_resolv_conf(const char *path, const struct endpoint *own, size_t n_own,
+				 struct endpoint *ret, size_t max);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* model/freshness.h -- when each registry was last heard, and how it is doing.
  *
- * Written by the feeder, read by the serving threads at any moment, without a lock: every field is an atomic of its
- * own, because an age that is a millisecond off its count harms nobody. This is what changes at every poll; it is kept
- * out of the table so that a poll without news publishes nothing.
+ * Written by the feeder, read by the serving threads at any moment, without a lock: every field is an atomic
+ * of its own, because an age that is a millisecond off its count harms nobody. This is what changes at every
+ * poll; it is kept out of the table so that a poll without news publishes nothing.
  */
 #ifndef PHONEBOOK_MODEL_FRESHNESS_H
 #define PHONEBOOK_MODEL_FRESHNESS_H
@@ -26,9 +26,9 @@ enum registry_state {
 struct freshness_view {
 	const char *name, *kind;
 	enum registry_state state;
-	bool spoken;          /* at least one good round so far */
-	bool ages;            /* false for what cannot get old: static instances */
-	uint64_t age_ms;      /* of its data; 0 if it has not spoken */
+	bool spoken;     /* at least one good round so far */
+	bool ages;       /* false for what cannot get old: static instances */
+	uint64_t age_ms; /* of its data; 0 if it has not spoken */
 	uint64_t services, instances, dropped, failures, held;
 };
 
@@ -62,7 +62,8 @@ size_t freshness_count(const struct freshness *f);
 /* The row as it is at now_ms (any thread). */
 void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, struct freshness_view *ret);
 
-/* Among the registries of the mask (bit = row), the one whose data is oldest and older than limit_ms: its row, or -1. */
+/* Among the registries of the mask (bit = row), the one whose data is oldest and older than limit_ms: its
+ * row, or -1. */
 int freshness_find_stale(const struct freshness *f, uint64_t mask, uint64_t limit_ms, uint64_t now_ms);
 
 const char *registry_state_to_text(enum registry_state state);

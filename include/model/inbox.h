@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* model/inbox.h -- the one place where threads meet: a slot for the newest table, and a parcel for anything else.
+/* model/inbox.h -- the one place where threads meet: a slot for the newest table, and a parcel for anything
+ * else.
  *
- *   feeder: inbox_put() --> slot --> serving thread: inbox_take(), once a loop turn --> acked --> feeder frees
+ *   feeder: inbox_put() --> slot --> serving thread: inbox_take(), once a loop turn --> acked --> feeder
+ * frees
  *
- * The serving thread holds a plain pointer for a whole loop turn, so no lookup needs a lock; what it acknowledges tells
- * the feeder what nobody reads any more. A wake-up (eventfd) is only for threads that sleep.
+ * The serving thread holds a plain pointer for a whole loop turn, so no lookup needs a lock; what it
+ * acknowledges tells the feeder what nobody reads any more. A wake-up (eventfd) is only for threads that
+ * sleep.
  */
 #ifndef PHONEBOOK_MODEL_INBOX_H
 #define PHONEBOOK_MODEL_INBOX_H
@@ -29,7 +32,8 @@ void inbox_finish(struct inbox *in);
 /* Feeder: makes table the newest one and wakes the reader. */
 void inbox_put(struct inbox *in, const struct table *table);
 
-/* Reader: the table to use from here on, NULL before the first was put. Call it once, at the start of a loop turn. */
+/* Reader: the table to use from here on, NULL before the first was put. Call it once, at the start of a loop
+ * turn. */
 const struct table *inbox_take(struct inbox *in);
 
 /* Feeder: the generation the reader uses; what only older tables refer to can be freed. */

@@ -22,23 +22,23 @@ struct metadata {
 };
 
 struct instance {
-	struct address address;    /* len 0: known by host only */
-	const char *host;          /* host name, folded, or NULL */
-	const char *name;          /* its own name, a folded label, or NULL */
-	const char *port_name;     /* a folded label, or NULL */
-	const char *zone;          /* or NULL */
-	const char *const *tags;   /* as the registry wrote them, sorted */
+	struct address address;  /* len 0: known by host only */
+	const char *host;        /* host name, folded, or NULL */
+	const char *name;        /* its own name, a folded label, or NULL */
+	const char *port_name;   /* a folded label, or NULL */
+	const char *zone;        /* or NULL */
+	const char *const *tags; /* as the registry wrote them, sorted */
 	const struct metadata *metadata;
 	uint16_t n_tags, n_metadata;
-	uint16_t port;             /* 0: none */
+	uint16_t port; /* 0: none */
 	uint16_t weight, priority;
 	enum health health;
 	enum protocol protocol;
 };
 
 struct service {
-	const char *name;   /* folded text, host name characters, without the zone */
-	uint64_t digest;    /* of the name and all instances: equal content, equal digest */
+	const char *name; /* folded text, host name characters, without the zone */
+	uint64_t digest;  /* of the name and all instances: equal content, equal digest */
 	size_t n_instances;
 	struct instance *instances; /* sorted, no two alike; part of the service's own memory */
 	size_t users;

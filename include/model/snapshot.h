@@ -3,9 +3,9 @@
  *
  *   report (free text) --snapshot_builder_add--> checked --snapshot_builder_seal--> snapshot
  *
- * The builder is the one place where text from outside becomes an instance. What is wrong with an instance costs that
- * instance, never the round: it is dropped, counted by reason, and the first few are remembered for people to see.
- * Feeder thread only.
+ * The builder is the one place where text from outside becomes an instance. What is wrong with an instance
+ * costs that instance, never the round: it is dropped, counted by reason, and the first few are remembered
+ * for people to see. Feeder thread only.
  */
 #ifndef PHONEBOOK_MODEL_SNAPSHOT_H
 #define PHONEBOOK_MODEL_SNAPSHOT_H
@@ -17,9 +17,10 @@
 #include "model/service.h"
 
 enum {
-	SNAPSHOT_INSTANCES_MAX = 1000000, /* of one registry; a body of the largest size holds fewer useful ones */
+	SNAPSHOT_INSTANCES_MAX =
+		1000000, /* of one registry; a body of the largest size holds fewer useful ones */
 	SNAPSHOT_SERVICES_MAX = 250000,
-	SERVICE_INSTANCES_MAX = 16384,    /* of one service: four times what the largest answer can carry */
+	SERVICE_INSTANCES_MAX = 16384, /* of one service: four times what the largest answer can carry */
 	INSTANCE_TAGS_MAX = 64,
 	INSTANCE_METADATA_MAX = 64,
 	REMARKS_MAX = 8,
@@ -31,8 +32,8 @@ enum drop {
 	DROP_RESERVED,     /* a name Phonebook uses itself: addr, ns, _status, _tcp, _udp */
 	DROP_ADDRESS,      /* neither an IP address somebody can have nor a host name */
 	DROP_PORT,
-	DROP_SHAPE,        /* not an object, no address, a wrong type */
-	DROP_LIMIT,        /* more instances or services than we take */
+	DROP_SHAPE, /* not an object, no address, a wrong type */
+	DROP_LIMIT, /* more instances or services than we take */
 	DROP_REASONS,
 };
 
@@ -41,18 +42,18 @@ const char *drop_to_text(enum drop reason);
 
 /* One instance as a registry wrote it. Everything is borrowed for the call. */
 struct report {
-	const char *service;      /* "inventory" or "inventory.shop" */
-	const char *address;      /* an IP literal, bracketed or not, or a host name; never with a port */
-	const char *name;         /* NULL: none. One that is no label is left out, the instance kept */
-	const char *port_name;    /* NULL: none; as name */
-	const char *zone;         /* NULL: none */
+	const char *service;   /* "inventory" or "inventory.shop" */
+	const char *address;   /* an IP literal, bracketed or not, or a host name; never with a port */
+	const char *name;      /* NULL: none. One that is no label is left out, the instance kept */
+	const char *port_name; /* NULL: none; as name */
+	const char *zone;      /* NULL: none */
 	const char *const *tags;
 	size_t n_tags;
 	const struct metadata *metadata;
 	size_t n_metadata;
-	int64_t port;             /* 0: none; outside 0 .. 65535 drops the instance */
-	int64_t weight;           /* below 0 counts as 1, above 65535 as 65535 */
-	int64_t priority;         /* brought into 0 .. 65535 */
+	int64_t port;     /* 0: none; outside 0 .. 65535 drops the instance */
+	int64_t weight;   /* below 0 counts as 1, above 65535 as 65535 */
+	int64_t priority; /* brought into 0 .. 65535 */
 	enum health health;
 	enum protocol protocol;
 };
@@ -64,7 +65,7 @@ struct snapshot {
 	const struct service **services; /* sorted by name (strcmp), each name once */
 	size_t n_services, n_instances;
 	size_t dropped[DROP_REASONS];
-	char *remarks[REMARKS_MAX];      /* oddities of this round in plain text, for log and explain */
+	char *remarks[REMARKS_MAX]; /* oddities of this round in plain text, for log and explain */
 	size_t n_remarks;
 	size_t users;
 };
@@ -77,14 +78,15 @@ struct snapshot_builder *snapshot_builder_create(void);
 /* Throws the round away. NULL is fine. */
 void snapshot_builder_destroy(struct snapshot_builder *b);
 
-/* Checks one report and takes it in, or drops and counts it. Returns 0 in both cases, -ENOMEM spoils the round. */
+/* Checks one report and takes it in, or drops and counts it. Returns 0 in both cases, -ENOMEM spoils the
+ * round. */
 int snapshot_builder_add(struct snapshot_builder *b, const struct report *r);
 
 /* Makes the service known even if no instance of it follows. Same outcome as snapshot_builder_add(). */
 int snapshot_builder_add_service(struct snapshot_builder *b, const char *service);
 
-/* Takes over all services of another snapshot, and its drops and remarks; where a service is in several, their
- * instances are united. */
+/* Takes over all services of another snapshot, and its drops and remarks; where a service is in several,
+ * their instances are united. */
 int snapshot_builder_add_snapshot(struct snapshot_builder *b, const struct snapshot *s);
 
 /* Takes over one service of another snapshot, shared and not copied where nothing else adds to it. */
@@ -93,7 +95,8 @@ int snapshot_builder_keep_service(struct snapshot_builder *b, const struct servi
 /* Counts an instance that never became a report, e.g. an array element that is no object. */
 void snapshot_builder_drop(struct snapshot_builder *b, enum drop reason, const char *what);
 
-/* Notes an oddity that costs no instance ("services.d/a.json: line 3: ..."); beyond REMARKS_MAX it is ignored. */
+/* Notes an oddity that costs no instance ("services.d/a.json: line 3: ..."); beyond REMARKS_MAX it is
+ * ignored. */
 void snapshot_builder_remark(struct snapshot_builder *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -104,8 +107,9 @@ int snapshot_builder_fail(struct snapshot_builder *b, int r, const char *format,
 /* The text set last by snapshot_builder_fail(), "" if none; borrowed until the builder goes. */
 const char *snapshot_builder_error(const struct snapshot_builder *b);
 
-/* Makes the snapshot; services equal to those of previous (may be NULL) are shared with it, so that "changed" can be
- * seen by comparing pointers. The builder is empty afterwards, on failure too. The caller is the first user. */
+/* Makes the snapshot; services equal to those of previous (may be NULL) are shared with it, so that "changed"
+ * can be seen by comparing pointers. The builder is empty afterwards, on failure too. The caller is the first
+ * user. */
 int snapshot_builder_seal(struct snapshot_builder *b, const struct snapshot *previous, struct snapshot **ret);
 
 struct snapshot *snapshot_keep(struct snapshot *s);
@@ -118,6 +122,6 @@ const struct service *snapshot_find(const struct snapshot *s, const char *name);
 
 /* Calls changed() for each service that is in one but not the other, or differs; either may be NULL. */
 void snapshot_compare(const struct snapshot *before, const struct snapshot *after,
-                      void (*changed)(void *context, const char *name), void *context);
+		      void (*changed)(void *context, const char *name), void *context);
 
 #endif

@@ -7,8 +7,9 @@
  *   [{"host":"10.0.0.1","port":80}]                                      the same
  *   {"service":"inventory","instances":[...]}, {"instances":[...]}
  *   {"inventory":["10.0.0.1:80"],"idle":[]}, also below "services" or "data"
- * A body is at most as large as the options allow when it comes here; only one element at a time becomes a tree, so
- * memory stays flat. Strict: a body that is no JSON, ends early or has none of the shapes fails as a whole.
+ * A body is at most as large as the options allow when it comes here; only one element at a time becomes a
+ * tree, so memory stays flat. Strict: a body that is no JSON, ends early or has none of the shapes fails as a
+ * whole.
  */
 #ifndef PHONEBOOK_REGISTRY_JSON_H
 #define PHONEBOOK_REGISTRY_JSON_H
@@ -22,8 +23,9 @@ struct json_options {
 	const char *service_label; /* the http_sd label with the service's name */
 };
 
-/* Reads a whole body into b. Elements that are no instance are dropped and counted; a negative errno, its reason set
- * by snapshot_builder_fail() with line and column, means that the whole body is refused. */
-int json_read_instances(const char *body, size_t len, const struct json_options *o, struct snapshot_builder *b);
+/* Reads a whole body into b. Elements that are no instance are dropped and counted; a negative errno, its
+ * reason set by snapshot_builder_fail() with line and column, means that the whole body is refused. */
+int json_read_instances(const char *body, size_t len, const struct json_options *o,
+			struct snapshot_builder *b);
 
 #endif

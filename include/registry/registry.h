@@ -3,8 +3,9 @@
  *
  *   feeder: begin() -> while next(): run the request, read() what came -> round complete -> seal
  *
- * A kind does no I/O and knows no loop, no thread and no clock: it names requests and reads bodies. So its tests are:
- * bytes in, instances out. All calls come from the feeder thread. docs/registries.md shows how to add one.
+ * A kind does no I/O and knows no loop, no thread and no clock: it names requests and reads bodies. So its
+ * tests are: bytes in, instances out. All calls come from the feeder thread. docs/registries.md shows how to
+ * add one.
  */
 #ifndef PHONEBOOK_REGISTRY_REGISTRY_H
 #define PHONEBOOK_REGISTRY_REGISTRY_H
@@ -18,14 +19,14 @@
 /* How to speak to an HTTP server. Strings may be NULL: not set. */
 struct http_options {
 	const char *url;
-	const char *unix_socket;             /* path; the host in the URL is then only a name */
-	const char *token_file;              /* "Authorization: Bearer ...", read anew for each request */
-	const char *user, *password_file;    /* basic authentication */
-	const char *const *headers;          /* "Name: value", NULL at the end; may be NULL */
-	const char *ca_file;                 /* instead of the host's authorities */
-	const char *cert_file, *key_file;    /* client certificate */
+	const char *unix_socket;          /* path; the host in the URL is then only a name */
+	const char *token_file;           /* "Authorization: Bearer ...", read anew for each request */
+	const char *user, *password_file; /* basic authentication */
+	const char *const *headers;       /* "Name: value", NULL at the end; may be NULL */
+	const char *ca_file;              /* instead of the host's authorities */
+	const char *cert_file, *key_file; /* client certificate */
 	uint64_t timeout_ms;
-	uint64_t max_size;                   /* of the decoded body, octets */
+	uint64_t max_size; /* of the decoded body, octets */
 };
 
 struct static_instance {
@@ -41,7 +42,7 @@ struct static_instance {
 /* One registry block of the configuration, all kinds in one: what a kind does not know stays 0. */
 struct registry_options {
 	const char *kind, *name;
-	uint64_t fingerprint;     /* of all values as written: equal means nothing changed at a reload */
+	uint64_t fingerprint; /* of all values as written: equal means nothing changed at a reload */
 	uint64_t interval_ms, jitter_ms;
 	struct http_options http;
 	const char *service;       /* for bodies that name no service; NULL: such a body is an error */
@@ -59,20 +60,20 @@ enum fetch_source {
 
 struct fetch_request {
 	enum fetch_source source;
-	const char *path;                      /* FETCH_FILES; borrowed from the options */
+	const char *path; /* FETCH_FILES; borrowed from the options */
 	uint64_t max_size;
-	const struct http_options *http;       /* FETCH_HTTP */
-	const char *etag, *last_modified;      /* validators to send, NULL: none; borrowed until the result */
+	const struct http_options *http;  /* FETCH_HTTP */
+	const char *etag, *last_modified; /* validators to send, NULL: none; borrowed until the result */
 };
 
 /* What became of a request. Everything is borrowed for the call of read(). */
 struct fetch_result {
-	const char *name;      /* the URL or the file's path, for messages */
-	int error;             /* 0, or a negative errno: no (complete) answer */
-	const char *error_text;/* what happened, for people; with error */
-	int status;            /* HTTP status; 200 for a file */
-	bool unchanged;        /* FETCH_FILES: the same file as at the last round, body not read again */
-	const char *body;      /* len octets, NUL behind */
+	const char *name;       /* the URL or the file's path, for messages */
+	int error;              /* 0, or a negative errno: no (complete) answer */
+	const char *error_text; /* what happened, for people; with error */
+	int status;             /* HTTP status; 200 for a file */
+	bool unchanged;         /* FETCH_FILES: the same file as at the last round, body not read again */
+	const char *body;       /* len octets, NUL behind */
 	size_t len;
 	const char *content_type, *etag, *last_modified; /* NULL: not sent */
 };
@@ -86,8 +87,8 @@ enum {
 struct registry_kind {
 	const char *name; /* as written in the configuration */
 
-	/* How long a drop to nothing or to less than half is held back if the zone says nothing (design: brake): false for
-	 * kinds whose data people write by hand on this host. */
+	/* How long a drop to nothing or to less than half is held back if the zone says nothing (design:
+	 * brake): false for kinds whose data people write by hand on this host. */
 	bool brake;
 
 	/* The options are borrowed until destroy(). */
@@ -104,8 +105,8 @@ struct registry_kind {
 	 * snapshot_builder_fail(). */
 	int (*read)(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b);
 
-	/* The round that was read is now what Phonebook believes (accepted), or was thrown away: validators are kept only
-	 * if accepted, or one bad body would be confirmed by 304 for ever. May be NULL. */
+	/* The round that was read is now what Phonebook believes (accepted), or was thrown away: validators
+	 * are kept only if accepted, or one bad body would be confirmed by 304 for ever. May be NULL. */
 	void (*end)(struct registry *r, bool accepted);
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* server/options.h -- what the administrator decides about the serving plane. Plain data, never changed after start. */
+/* server/options.h -- what the administrator decides about the serving plane. Plain data, never changed after
+ * start. */
 #ifndef PHONEBOOK_SERVER_OPTIONS_H
 #define PHONEBOOK_SERVER_OPTIONS_H
 
@@ -17,8 +18,8 @@ struct server_options {
 	struct endpoint listen[SERVER_LISTEN_MAX]; /* UDP and TCP each */
 	size_t n_listen;
 	unsigned threads;
-	unsigned tcp_clients;  /* connections at a time, of one thread */
-	uint64_t tcp_idle_ms;  /* without a whole query for that long: closed */
+	unsigned tcp_clients; /* connections at a time, of one thread */
+	uint64_t tcp_idle_ms; /* without a whole query for that long: closed */
 };
 
 #endif

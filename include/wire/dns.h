@@ -7,9 +7,9 @@
 
 enum {
 	DNS_HEADER_OCTETS = 12,
-	DNS_UDP_OCTETS_MIN = 512,    /* what every client takes without EDNS (RFC 1035 section 4.2.1) */
+	DNS_UDP_OCTETS_MIN = 512, /* what every client takes without EDNS (RFC 1035 section 4.2.1) */
 	DNS_MESSAGE_OCTETS_MAX = 65535,
-	DNS_OPT_OCTETS = 11,         /* an OPT without options */
+	DNS_OPT_OCTETS = 11, /* an OPT without options */
 
 	/* What we say we can receive: fits any path without fragments (DNS flag day 2020). */
 	DNS_EDNS_SIZE = 1232,

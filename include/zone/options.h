@@ -12,7 +12,8 @@
 #include "wire/name.h"
 
 enum merge {
-	MERGE_FIRST, /* the first registry that knows the service decides alone, even if it knows no instance */
+	MERGE_FIRST, /* the first registry that knows the service decides alone, even if it knows no instance
+		      */
 	MERGE_UNION, /* all registries together; the same instance from two is one */
 };
 
@@ -24,8 +25,8 @@ struct answer_options {
 	uint32_t ttl_s, negative_ttl_s; /* 0 .. 30 */
 	uint32_t address_limit;         /* addresses in one answer; 0: all that fit */
 	enum health_rule health;
-	uint64_t stale_after_ms;        /* data older than this is marked stale */
-	uint64_t brake_ms;              /* how long a sudden loss is held back; 0: not */
+	uint64_t stale_after_ms; /* data older than this is marked stale */
+	uint64_t brake_ms;       /* how long a sudden loss is held back; 0: not */
 };
 
 struct service_options {

@@ -81,7 +81,9 @@ bool hostport_from_text(const char *text, size_t len, struct hostport *ret)
 		return false;
 	if (host == host_end)
 		return false;
-	*ret = (struct hostport){ .host = host, .host_len = (size_t)(host_end - host), .port = (uint16_t)number };
+	*ret = (struct hostport){ .host = host,
+				  .host_len = (size_t)(host_end - host),
+				  .port = (uint16_t)number };
 	return true;
 }
 
@@ -164,7 +166,7 @@ const char *endpoint_to_text(const struct endpoint *e, char ret[ENDPOINT_TEXT_MA
 
 	endpoint_to_address(e, &a);
 	snprintf(ret, ENDPOINT_TEXT_MAX, a.len == 4 ? "%s:%u" : "[%s]:%u", address_to_text(&a, text),
-	         endpoint_port(e));
+		 endpoint_port(e));
 	return ret;
 }
 

@@ -41,8 +41,8 @@ static int write_prefix(char *line, size_t size, enum log_level level)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
 	return snprintf(line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s ", utc.tm_year + 1900,
-	                utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-	                now.tv_nsec / 1000000, level_names[level]);
+			utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+			now.tv_nsec / 1000000, level_names[level]);
 }
 
 void log_event(enum log_level level, const char *format, ...)

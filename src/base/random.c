@@ -15,7 +15,8 @@ void random_octets(void *octets, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			abort(); /* since Linux 3.17 only a broken sandbox comes here; predictable IDs would be worse */
+			abort(); /* since Linux 3.17 only a broken sandbox comes here; predictable IDs would
+				    be worse */
 		at += n;
 		len -= (size_t)n;
 	}

@@ -44,8 +44,8 @@ static bool read_with_unit(const char *text, const struct unit *units, uint64_t 
 
 bool text_to_duration_ms(const char *text, uint64_t *ret)
 {
-	static const struct unit units[] = { { "ms", 1 },      { "s", 1000 },      { "m", 60000 },
-		                             { "h", 3600000 }, { "d", 86400000 },  { NULL, 0 } };
+	static const struct unit units[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+					     { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 } };
 
 	if (strcmp(text, "0") == 0) {
 		*ret = 0;

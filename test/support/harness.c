@@ -54,8 +54,9 @@ char *harness_read_data(const char *name, size_t *len)
 
 static int bind_loopback(int type, uint16_t port, uint16_t *ret)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port),
-		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 

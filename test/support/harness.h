@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* support/harness.h -- what every test program shares: its main(), files under test/data, waiting without sleeping. */
+/* support/harness.h -- what every test program shares: its main(), files under test/data, waiting without
+ * sleeping. */
 #ifndef PHONEBOOK_TEST_HARNESS_H
 #define PHONEBOOK_TEST_HARNESS_H
 
@@ -8,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Runs a suite, prints TAP, returns what main() should return: 0, because meson counts the failures itself. */
+/* Runs a suite, prints TAP, returns what main() should return: 0, because meson counts the failures itself.
+ */
 int harness_run(Suite *suite);
 
 /* Reads a file below test/data, NUL behind; the caller frees it. Fails the test if it is not there. */
@@ -17,7 +19,8 @@ char *harness_read_data(const char *name, size_t *len);
 /* A port of 127.0.0.1 that is free for UDP and TCP now. */
 uint16_t harness_free_port(void);
 
-/* Calls done(context) every few milliseconds until it is true or limit_ms have passed; returns what it said last. */
+/* Calls done(context) every few milliseconds until it is true or limit_ms have passed; returns what it said
+ * last. */
 bool harness_wait(bool (*done)(void *context), void *context, unsigned limit_ms);
 
 /* A new directory below /tmp, and its removal with all files in it (one level). */

@@ -10,11 +10,14 @@ static const struct {
 	bool good;
 	uint64_t ms;
 } durations[] = {
-	{ "0", true, 0 },           { "500ms", true, 500 },   { "5s", true, 5000 }, { "2m", true, 120000 },
-	{ "1h", true, 3600000 },    { "1d", true, 86400000 }, { "5", false, 0 },    { "", false, 0 },
-	{ "s", false, 0 },          { "5 s", false, 0 },      { "-5s", false, 0 },  { "5S", false, 0 },
-	{ "1.5s", false, 0 },       { "5sec", false, 0 },     { "0x5s", false, 0 },
-	{ "18446744073709551615h", false, 0 },
+	{ "0", true, 0 },        { "500ms", true, 500 },
+	{ "5s", true, 5000 },    { "2m", true, 120000 },
+	{ "1h", true, 3600000 }, { "1d", true, 86400000 },
+	{ "5", false, 0 },       { "", false, 0 },
+	{ "s", false, 0 },       { "5 s", false, 0 },
+	{ "-5s", false, 0 },     { "5S", false, 0 },
+	{ "1.5s", false, 0 },    { "5sec", false, 0 },
+	{ "0x5s", false, 0 },    { "18446744073709551615h", false, 0 },
 };
 
 START_TEST(durations_need_a_unit)
@@ -31,9 +34,9 @@ static const struct {
 	bool good;
 	uint64_t size;
 } sizes[] = {
-	{ "512", true, 512 },    { "64KiB", true, 65536 }, { "16MiB", true, 16777216 }, { "1GiB", true, 1073741824 },
-	{ "1MB", false, 0 },     { "", false, 0 },         { "KiB", false, 0 },         { "-1", false, 0 },
-	{ "18014398509481985GiB", false, 0 },
+	{ "512", true, 512 },         { "64KiB", true, 65536 }, { "16MiB", true, 16777216 },
+	{ "1GiB", true, 1073741824 }, { "1MB", false, 0 },      { "", false, 0 },
+	{ "KiB", false, 0 },          { "-1", false, 0 },       { "18014398509481985GiB", false, 0 },
 };
 
 START_TEST(sizes_are_powers_of_two)
