@@ -28,6 +28,9 @@ enum {
 int resolver_create(struct event_base *loop, const struct endpoint *servers, size_t n,
 		    void (*changed)(void *context, const char *host), void *context, struct resolver **ret);
 
+/* Asks other servers from now on; what is known stays known. -ENOMEM: the servers of before are asked. */
+int resolver_reload(struct resolver *r, const struct endpoint *servers, size_t n);
+
 /* Ends all lookups without calling their done(). NULL is fine. */
 void resolver_destroy(struct resolver *r);
 

@@ -39,7 +39,8 @@ struct return_address {
 	struct endpoint peer; /* UDP */
 };
 
-/* Sends a finished message; len octets, to be copied or sent before it returns. */
+/* Sends a finished message; len octets, to be copied or sent before it returns. It may call forward_query()
+ * and forward_forget(), never forwarder_destroy(). */
 typedef void (*deliver_fn)(void *context, const struct return_address *to, const uint8_t *message,
 			   size_t len);
 
@@ -53,8 +54,8 @@ void forwarder_destroy(struct forwarder *f);
 int forwarder_reload(struct forwarder *f, const struct forward_options *o);
 
 /* Asks the upstreams; deliver() is called exactly once, maybe before this returns: an answer of at most limit
- * octets, cut with TC if need be, or SERVFAIL with EDE 22 or 23 by the deadline, or REFUSED with EDE 20
- * without upstreams. */
+ * octets, cut with TC if need be, or by the deadline SERVFAIL with an EDE that says why (0, 22, 23, 24), or
+ * REFUSED with EDE 20 without upstreams. */
 void forward_query(struct forwarder *f, const struct query *q, size_t limit, const struct return_address *to);
 
 /* The connection is gone: answers for it fall on the floor. */

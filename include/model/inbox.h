@@ -32,6 +32,9 @@ void inbox_finish(struct inbox *in);
 /* Feeder: makes table the newest one and wakes the reader. */
 void inbox_put(struct inbox *in, const struct table *table);
 
+/* Any thread: wakes the reader, who finds nothing new in the slot and looks into its parcels. */
+void inbox_wake(struct inbox *in);
+
 /* Reader: the table to use from here on, NULL before the first was put. Call it once, at the start of a loop
  * turn. */
 const struct table *inbox_take(struct inbox *in);

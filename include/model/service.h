@@ -44,6 +44,23 @@ struct service {
 	size_t users;
 };
 
+/* By address or host, port, protocol, port name and own name: the identity of an instance within its service.
+ * 0 means that both are one and the same, whatever else is said of them. */
+int instance_compare(const struct instance *a, const struct instance *b);
+
+/* Octets that a copy of the instance needs for all it points to: a multiple of a pointer's size. */
+size_t instance_room(const struct instance *in);
+
+/* Copies the instance, all it points to into room, which is aligned for a pointer. */
+void instance_copy(const struct instance *in, void *room, struct instance *ret);
+
+/* A service of copies of these instances, sorted by instance_compare() and no two alike, in one piece of
+ * memory; the caller is the first user. NULL when there is no memory. */
+struct service *service_create(const char *name, const struct instance *const instances[], size_t n);
+
+/* Equal in name and in everything said of every instance. */
+bool service_equal(const struct service *a, const struct service *b);
+
 /* One more user; returns s. */
 const struct service *service_keep(const struct service *s);
 

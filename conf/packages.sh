@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# conf/packages.sh -- the one place that knows what Phonebook needs from Debian 12. Sourced by conf/quickstart.sh
+# and test/run.sh.
+
+# "a|b" is there when either is, and is installed as a: whoever develops against the GnuTLS flavour of libcurl
+# keeps it.
+packages_to_build='gcc libc6-dev meson ninja-build pkg-config|pkgconf libc-ares-dev libldns-dev libevent-dev
+	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev libjansson-dev libconfuse-dev libxxhash-dev'
+packages_to_try='bind9-dnsutils|dnsutils'
+packages_to_test='check clang libclang-rt-14-dev clang-format musl-tools dnsperf curl iproute2 iputils-ping python3'
+
+package_is_installed()
+{
+	dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+}
+
+# True when one of "a|b|c" is installed.
+package_is_there()
+{
+	for package_name in $(printf '%s' "$1" | tr '|' ' '); do
+		package_is_installed "$package_name" && return 0
+	done
+	return 1
+}
+
+# Installs those of the given packages that are missing, and says so; asks nothing, prints apt's words only
+# when it fails. Uses sudo only when something is missing and we are not root.
+packages_install()
+{
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+		echo "this is no Debian: install the counterparts of these packages, then use meson and ninja:" >&2
+		echo "$*" >&2
+		return 1
+	fi
+
+	packages_missing=
+	for package_wanted in "$@"; do
+		package_is_there "$package_wanted" || packages_missing="$packages_missing ${package_wanted%%|*}"
+	done
+	[ -n "$packages_missing" ] || return 0
+
+	packages_as_root=
+	if [ "$(id -u)" -ne 0 ]; then
+		packages_as_root=sudo
+		if ! command -v sudo >/dev/null; then
+			echo "packages are missing and there is no sudo; run this as root:" >&2
+			echo "apt-get install$packages_missing" >&2
+			return 1
+		fi
+	fi
+
+	echo "installing$packages_missing"
+	packages_log=$(mktemp) || return 1
+	# The lists may be absent (a fresh container) or old (a mirror that moved on): only then are they fetched.
+	if packages_get || { packages_apt update && packages_get; } >>"$packages_log" 2>&1; then
+		rm -f "$packages_log"
+		return 0
+	fi
+	cat "$packages_log" >&2
+	rm -f "$packages_log"
+	echo "could not install$packages_missing" >&2
+	return 1
+}
+
+packages_get()
+{
+	# --no-remove: rather fail than take something away from this machine.
+	packages_apt install -y --no-install-recommends --no-remove $packages_missing >>"$packages_log" 2>&1
+}
+
+packages_apt()
+{
+	# Another apt may be at work on a machine that has just started.
+	$packages_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* feed/poller.h -- one registry at work: when it is asked, what it said last, what of it is believed.
+ *
+ *   timer or file change --> round --> snapshot --> brake --> believed --> changed()
+ *                              |
+ *                              +-- failed: what was believed stays, the pause grows
+ *
+ * Feeder thread only.
+ */
+#ifndef PHONEBOOK_FEED_POLLER_H
+#define PHONEBOOK_FEED_POLLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "feed/fetch.h"
+#include "model/freshness.h"
+#include "registry/registry.h"
+#include "zone/brake.h"
+
+struct event_base;
+struct poller;
+
+/* What a poller needs of the feeder; all borrowed until it is destroyed. */
+struct poller_options {
+	const struct registry_options *registry;
+	size_t row; /* of the freshness board; also the registry's index */
+	struct event_base *loop;
+	struct fetcher *fetcher;
+	struct freshness *freshness;
+	struct random *random;
+	brake_limit_fn brake;
+	/* What is believed is other than before, or a first round has ended. Called after poller_start()
+	 * only. */
+	void (*changed)(void *context, const struct snapshot *before, const struct snapshot *after);
+	void *context;              /* of both */
+	struct snapshot *inherited; /* what is believed until the first round; may be NULL */
+	bool at_once;               /* the first round need not wait although there is data */
+};
+
+int poller_create(const struct poller_options *o, struct poller **ret);
+
+/* Starts the first round, now or when it is due. */
+void poller_start(struct poller *p);
+
+/* Ends what is in flight. NULL is fine. */
+void poller_destroy(struct poller *p);
+
+/* What is believed now; NULL before the first good round. Borrowed. */
+struct snapshot *poller_snapshot(const struct poller *p);
+
+/* True after the first round, good or bad. */
+bool poller_is_concluded(const struct poller *p);
+
+#endif

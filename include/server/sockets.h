@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* server/sockets.h -- the sockets we listen on: opened by main while it may, served by the threads.
+ *
+ * Each thread has its own socket for each address and transport, with SO_REUSEPORT, so that the kernel
+ * spreads clients over threads and no thread waits for another.
+ */
+#ifndef PHONEBOOK_SERVER_SOCKETS_H
+#define PHONEBOOK_SERVER_SOCKETS_H
+
+#include <stddef.h>
+
+#include "server/options.h"
+
+/* The sockets of one thread. */
+struct sockets {
+	int udp[SERVER_LISTEN_MAX], tcp[SERVER_LISTEN_MAX];
+	size_t n_udp, n_tcp;
+};
+
+/* Opens a UDP and a TCP socket for each address; nobody else may have any of them. A negative errno, and the
+ * address that failed in *failed (borrowed from o). Sets of sockets opened so far are in ret in any case. */
+int sockets_open(const struct server_options *o, struct sockets *ret, unsigned n,
+		 const struct endpoint **failed);
+
+/* Sorts descriptors that were passed in (systemd socket activation) into the first thread's set; -EINVAL for
+ * one that is neither UDP nor a listening TCP socket. */
+int sockets_adopt(const int *fds, size_t n, struct sockets *ret);
+
+void sockets_close(struct sockets *s);
+
+#endif

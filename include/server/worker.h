@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* server/worker.h -- one serving thread: its loop, its sockets, its forwarder.
+ *
+ *   main: create --> start --> ... reload ... --> stop --> destroy
+ *
+ * Nothing here is shared with another thread but the inbox and two parcels.
+ */
+#ifndef PHONEBOOK_SERVER_WORKER_H
+#define PHONEBOOK_SERVER_WORKER_H
+
+#include "forward/forward.h"
+#include "model/inbox.h"
+#include "server/options.h"
+#include "server/sockets.h"
+
+struct worker;
+
+/* Prepares a serving thread for these sockets, which stay the caller's; the options are borrowed until
+ * worker_destroy(), forward is copied. */
+int worker_create(const struct server_options *o, const struct forward_options *forward,
+		  const struct sockets *sockets, struct worker **ret);
+
+/* Where the feeder puts tables for this thread: the first one before worker_start(). */
+struct inbox *worker_inbox(struct worker *w);
+
+int worker_start(struct worker *w);
+
+/* Other upstreams from now on (a copy is sent). -ENOMEM: the old ones stay. */
+int worker_reload(struct worker *w, const struct forward_options *forward);
+
+/* Tells the thread to answer what has arrived, and what upstreams still answer within 700 ms, and to end. */
+void worker_stop(struct worker *w);
+
+/* Waits for a thread that was told to stop, and frees everything. NULL is fine. */
+void worker_destroy(struct worker *w);
+
+#endif

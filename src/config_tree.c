@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config_tree.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+void config_complain(struct config_tree *t, const char *file, int line, const char *format, ...)
+{
+	va_list args;
+
+	t->n_errors++;
+	fprintf(t->errors, line > 0 ? "%s:%d: " : "%s: ", file, line);
+	va_start(args, format);
+	vfprintf(t->errors, format, args);
+	va_end(args);
+	fputc('\n', t->errors);
+}
+
+void *config_tree_alloc(struct config_tree *t, struct arena *arena, size_t n, size_t size)
+{
+	void *memory = n <= SIZE_MAX / size ? arena_alloc(arena, n * size) : NULL;
+
+	if (memory == NULL)
+		t->out_of_memory = true;
+	return memory;
+}
+
+static char *keep_text(struct config_tree *t, struct arena *arena, const char *text, size_t len)
+{
+	char *copy = arena_text(arena, text, len);
+
+	if (copy == NULL)
+		t->out_of_memory = true;
+	return copy;
+}
+
+struct config_block *config_tree_add(struct config_tree *t, enum block_kind kind, const char *title,
+				     const char *file, int line)
+{
+	struct config_block *b = config_tree_alloc(t, &t->arena, 1, sizeof(*b));
+
+	if (b == NULL)
+		return NULL;
+	b->kind = kind;
+	b->title = keep_text(t, &t->arena, title, strlen(title));
+	if (b->title == NULL)
+		return NULL;
+	b->file = file;
+	b->line = line;
+	if (t->last != NULL)
+		t->last->next = b;
+	else
+		t->first = b;
+	t->last = b;
+	return b;
+}
+
+struct config_block *config_tree_next(struct config_block *b, enum block_kind kind)
+{
+	while (b != NULL && b->kind != kind)
+		b = b->next;
+	return b;
+}
+
+void config_value_add(struct config_tree *t, struct config_value *v, const char *text, size_t len,
+		      const char *file, int line)
+{
+	struct config_text *new = config_tree_alloc(t, &t->arena, 1, sizeof(*new));
+
+	if (new == NULL)
+		return;
+	new->text = keep_text(t, &t->arena, text, len);
+	if (new->text == NULL)
+		return;
+	new->file = file;
+	new->line = line;
+	if (v->last != NULL)
+		v->last->next = new;
+	else
+		v->first = new;
+	v->last = new;
+	v->n++;
+}
+
+struct config_value *config_block_get(struct config_block *b, const char *key)
+{
+	const struct config_row *row = config_row_find(b->kind, key);
+
+	assert(row != NULL);
+	return &b->values[row - config_kind(b->kind)->rows];
+}
+
+void config_block_store(struct config_tree *t, const struct config_block *b, struct arena *arena, void *base)
+{
+	const struct config_kind *kind = config_kind(b->kind);
+	char error[CONFIG_ERROR_MAX];
+
+	for (size_t i = 0; i < kind->n_rows; i++) {
+		const struct config_text *first = b->values[i].first;
+
+		if (first == NULL || config_row_is_list(&kind->rows[i]))
+			continue;
+		const char *text = keep_text(t, arena, first->text, strlen(first->text));
+		if (text != NULL) /* refused: that has been reported when it was parsed */
+			(void)config_row_read(&kind->rows[i], text, base, error);
+	}
+}
+
+const char *const *config_value_texts(struct config_tree *t, const struct config_value *v,
+				      struct arena *arena)
+{
+	const char **texts = config_tree_alloc(t, arena, v->n + 1, sizeof(*texts));
+	size_t n = 0;
+
+	if (texts == NULL)
+		return NULL;
+	for (const struct config_text *e = v->first; e != NULL; e = e->next)
+		texts[n++] = keep_text(t, arena, e->text, strlen(e->text));
+	return texts;
+}

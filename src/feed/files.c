@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "feed/files.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+
+enum {
+	FILES_MAX = 100000,     /* a glob over a wrong directory must not read the disk */
+	FILE_WATCHES_MAX = 256, /* of fs.inotify.max_user_watches, which all programs of a user share */
+	CHANGED_DELAY_MS = 10,  /* a file being created, written and closed is one change */
+	RACY_NS = 100000000,    /* many times a kernel tick, the granularity of file times */
+	READS_PER_WAKEUP = 16,  /* of 4 KiB of events; what is left wakes the loop again */
+	ARM_TRIES = 16,         /* a directory tree being made while we look for its deepest part */
+};
+
+#define WATCH_MASK                                                                                           \
+	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ATTRIB | IN_DELETE_SELF | \
+	 IN_MOVE_SELF)
+
+/* Tells one content of a file from another without reading it. */
+struct stamp {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec modified, changed;
+};
+
+struct known {
+	const char *path;
+	struct stamp stamp;
+	bool sure; /* false: an error, or so young that the next write may not move its times */
+};
+
+/* What one complete files_read() found, in the order of the paths. */
+struct catalogue {
+	struct arena arena;
+	struct known *files;
+	size_t n;
+};
+
+struct watches {
+	int wds[FILE_WATCHES_MAX + 2];
+	size_t n;
+};
+
+struct files {
+	char *path;
+	bool is_glob;
+	uint64_t max_size;
+	void (*changed)(void *context);
+	void *context;
+	struct catalogue known;
+
+	int inotify; /* -1: there is none */
+	struct event readable, delay;
+	struct watches watches;
+	int directory_wd;
+	const char *awaited; /* the component of path that names in the watched directory must match */
+	size_t awaited_len;
+	bool any_link; /* links can be moved by names of any kind (Kubernetes: ..data) */
+};
+
+static bool has_glob(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '*' || text[i] == '?' || text[i] == '[')
+			return true;
+	}
+	return false;
+}
+
+/* --- watching --- */
+
+/* Whether an event in the watched directory can be about a file of ours, or about the way to it. */
+static bool concerns_us(const struct files *f, const struct inotify_event *event)
+{
+	char pattern[NAME_MAX + 1];
+
+	if ((event->mask & IN_IGNORED) != 0)
+		return false; /* we took the watch away, or its end was told by another event */
+	if (event->wd != f->directory_wd || event->len == 0 || f->any_link)
+		return true;
+	if (f->awaited_len >= sizeof(pattern))
+		return true;
+	memcpy(pattern, f->awaited, f->awaited_len);
+	pattern[f->awaited_len] = '\0';
+	return has_glob(pattern, f->awaited_len) ? fnmatch(pattern, event->name, FNM_PERIOD) == 0
+						 : strcmp(pattern, event->name) == 0;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct files *f = arg;
+	_Alignas(struct inotify_event) char events[4096];
+	bool ours = false;
+
+	(void)what;
+	for (int i = 0; i < READS_PER_WAKEUP; i++) {
+		const ssize_t n = read(fd, events, sizeof(events));
+
+		if (n <= 0)
+			break;
+		for (const char *at = events; at < events + n;) {
+			const struct inotify_event *event = (const void *)at;
+
+			ours = ours || concerns_us(f, event);
+			at += sizeof(*event) + event->len;
+		}
+	}
+	if (ours && !evtimer_pending(&f->delay, NULL))
+		evtimer_add(&f->delay, &(struct timeval){ .tv_usec = CHANGED_DELAY_MS * 1000 });
+}
+
+static void on_delay(evutil_socket_t fd, short what, void *arg)
+{
+	struct files *f = arg;
+
+	(void)fd;
+	(void)what;
+	f->changed(f->context); /* last: it may destroy f */
+}
+
+/* The deepest directory on the way to the path that exists and is written without glob characters. The
+ * component below it becomes the awaited one. */
+static void find_directory(struct files *f, char ret[PATH_MAX])
+{
+	const char *component = f->path + strspn(f->path, "/");
+
+	strcpy(ret, f->path[0] == '/' ? "/" : ".");
+	for (;;) {
+		char deeper[PATH_MAX];
+		struct stat st;
+		const size_t len = strcspn(component, "/");
+		const size_t prefix = (size_t)(component - f->path) + len;
+
+		f->awaited = component;
+		f->awaited_len = len;
+		if (component[len] == '\0' || has_glob(component, len))
+			return;
+		memcpy(deeper, f->path, prefix);
+		deeper[prefix] = '\0';
+		if (stat(deeper, &st) < 0 || !S_ISDIR(st.st_mode))
+			return;
+		strcpy(ret, deeper);
+		component += len + strspn(component + len, "/");
+	}
+}
+
+static int add_watch(struct files *f, struct watches *watches, const char *path, uint32_t flags)
+{
+	if (watches->n >= sizeof(watches->wds) / sizeof(watches->wds[0]))
+		return -1;
+
+	const int wd = inotify_add_watch(f->inotify, path, WATCH_MASK | flags);
+	if (wd >= 0)
+		watches->wds[watches->n++] = wd;
+	return wd;
+}
+
+/* Watches the directory, looking again until nothing was made below it between looking and watching. */
+static void watch_directory(struct files *f, struct watches *watches)
+{
+	char directory[PATH_MAX], again[PATH_MAX];
+	struct stat st;
+
+	find_directory(f, directory);
+	for (int i = 0; i < ARM_TRIES; i++) {
+		f->directory_wd = add_watch(f, watches, directory, IN_ONLYDIR);
+		find_directory(f, again);
+		if (strcmp(directory, again) == 0)
+			break;
+		strcpy(directory, again);
+	}
+	/* A link to the directory that is swapped says nothing in the old directory: watch the link too. */
+	if (lstat(directory, &st) == 0 && S_ISLNK(st.st_mode))
+		add_watch(f, watches, directory, IN_DONT_FOLLOW);
+}
+
+static bool holds(const struct watches *watches, int wd)
+{
+	for (size_t i = 0; i < watches->n; i++) {
+		if (watches->wds[i] == wd)
+			return true;
+	}
+	return false;
+}
+
+/* Puts the new watches in the place of the old ones. */
+static void replace_watches(struct files *f, const struct watches *watches)
+{
+	for (size_t i = 0; i < f->watches.n; i++) {
+		if (!holds(watches, f->watches.wds[i]))
+			inotify_rm_watch(f->inotify, f->watches.wds[i]);
+	}
+	f->watches = *watches;
+}
+
+/* Links, and a path without glob, are watched themselves: the file may be written where it really lies. */
+static void watch_files(struct files *f, struct watches *watches, const glob_t *found)
+{
+	f->any_link = false;
+	for (size_t i = 0; i < found->gl_pathc; i++) {
+		const char *path = found->gl_pathv[i];
+		struct stat st;
+		const bool is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+
+		f->any_link = f->any_link || is_link;
+		if ((is_link || !f->is_glob) && f->inotify >= 0)
+			add_watch(f, watches, path, 0);
+	}
+}
+
+/* --- reading --- */
+
+static struct stamp stamp_of(const struct stat *st)
+{
+	return (struct stamp){ .device = st->st_dev,
+			       .inode = st->st_ino,
+			       .size = st->st_size,
+			       .modified = st->st_mtim,
+			       .changed = st->st_ctim };
+}
+
+static bool time_equal(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool stamp_equal(const struct stamp *a, const struct stamp *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       time_equal(&a->modified, &b->modified) && time_equal(&a->changed, &b->changed);
+}
+
+/* Every write moves the time of change, which nobody can set; so only its age tells whether the next write
+ * will be seen. A time in the future counts as young. */
+static bool is_old_enough(const struct stamp *stamp)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	const int64_t age_s = (int64_t)now.tv_sec - stamp->changed.tv_sec;
+	if (age_s < 0)
+		return false;
+	return age_s > 1 || age_s * 1000000000 + now.tv_nsec - stamp->changed.tv_nsec > RACY_NS;
+}
+
+/* Reads up to max_size octets of an open file, NUL behind. */
+static int read_octets(int fd, uint64_t max_size, struct buffer *body)
+{
+	for (;;) {
+		char *room = buffer_reserve(body, 16384);
+
+		if (room == NULL)
+			return -ENOMEM;
+		const ssize_t n = read(fd, room, 16384);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		body->len += (size_t)n;
+		if (body->len > max_size)
+			return -EFBIG;
+		if (n == 0) {
+			room[0] = '\0';
+			return 0;
+		}
+	}
+}
+
+/* Opens without waiting for the other end, should the file have become a pipe since it was looked at. */
+static int read_file(const char *path, uint64_t max_size, struct buffer *body, struct known *ret)
+{
+	struct stat before, after;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	int r = fstat(fd, &before) < 0 ? -errno : 0;
+	if (r == 0 && !S_ISREG(before.st_mode))
+		r = -ENOTSUP;
+	if (r == 0 && (uint64_t)before.st_size > max_size)
+		r = -EFBIG;
+	if (r == 0)
+		r = read_octets(fd, max_size, body);
+	if (r == 0 && fstat(fd, &after) < 0)
+		r = -errno;
+	close(fd);
+	if (r < 0)
+		return r;
+
+	const struct stamp stamp = stamp_of(&before), end = stamp_of(&after);
+	ret->stamp = stamp;
+	ret->sure = stamp_equal(&stamp, &end) && is_old_enough(&stamp);
+	return 0;
+}
+
+static const char *explain(int error, uint64_t max_size, char *text, size_t size)
+{
+	if (error == -ENOTSUP)
+		return "not a regular file";
+	if (error != -EFBIG)
+		return strerror_r(-error, text, size);
+	snprintf(text, size, "larger than %llu octets", (unsigned long long)max_size);
+	return text;
+}
+
+static const struct known *find_known(const struct catalogue *c, const char *path)
+{
+	size_t low = 0, high = c->n;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const int order = strcmp(path, c->files[middle].path);
+
+		if (order == 0)
+			return &c->files[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/* Looks at one file, reads it if need be and gives it to take(). What is seen of it goes to ret. */
+static int give_file(const struct files *f, struct buffer *body,
+		     int (*take)(void *context, const struct fetch_result *result), void *context,
+		     struct known *ret)
+{
+	const struct known *old = find_known(&f->known, ret->path);
+	struct fetch_result result = { .name = ret->path, .status = 200, .body = "" };
+	struct stat st;
+	char text[128];
+
+	buffer_clear(body);
+	int r = stat(ret->path, &st) < 0 ? -errno : 0;
+	const struct stamp stamp = r == 0 ? stamp_of(&st) : (struct stamp){ 0 };
+	if (r == 0 && !S_ISREG(st.st_mode)) {
+		r = -ENOTSUP; /* not even opened: that alone can move a tape */
+	} else if (r == 0 && old != NULL && old->sure && stamp_equal(&old->stamp, &stamp)) {
+		result.unchanged = true;
+		ret->stamp = stamp;
+		ret->sure = true;
+	} else if (r == 0) {
+		r = read_file(ret->path, f->max_size, body, ret);
+	}
+	if (r == -ENOENT && f->is_glob)
+		return 0; /* gone since glob() saw it, or a link to nothing */
+
+	if (r < 0) {
+		result.error = r;
+		result.error_text = explain(r, f->max_size, text, sizeof(text));
+		result.status = 0;
+	} else if (!result.unchanged) {
+		result.body = (const char *)body->octets;
+		result.len = body->len;
+	}
+	r = take(context, &result);
+	return r < 0 ? r : 0;
+}
+
+static int give_files(const struct files *f, const glob_t *found, struct catalogue *seen,
+		      int (*take)(void *context, const struct fetch_result *result), void *context)
+{
+	struct buffer body = { 0 };
+	int r = 0;
+
+	seen->files = arena_alloc(&seen->arena, found->gl_pathc * sizeof(*seen->files));
+	if (seen->files == NULL)
+		r = -ENOMEM;
+	for (size_t i = 0; r == 0 && i < found->gl_pathc; i++) {
+		struct known *file = &seen->files[seen->n++];
+
+		file->path = arena_text(&seen->arena, found->gl_pathv[i], strlen(found->gl_pathv[i]));
+		r = file->path != NULL ? give_file(f, &body, take, context, file) : -ENOMEM;
+	}
+	buffer_finish(&body);
+	return r;
+}
+
+/* What is not there matches nothing; what cannot be read must not look like that. */
+static int on_glob_error(const char *path, int error)
+{
+	(void)path;
+	if (error == ENOENT || error == ENOTDIR)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+/* glob(3) would sort as the locale does; find_known() needs the order of octets. */
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* glob(3) without glob characters would hide why a plain path cannot be used. */
+static int find_files(const struct files *f, char *plain[2], glob_t *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (!f->is_glob) {
+		plain[0] = f->path;
+		plain[1] = NULL;
+		ret->gl_pathv = plain;
+		ret->gl_pathc = 1;
+		return 0;
+	}
+
+	errno = 0;
+	const int r = glob(f->path, GLOB_NOSORT, on_glob_error, ret);
+	if (r == GLOB_NOSPACE)
+		return -ENOMEM;
+	if (r == GLOB_ABORTED)
+		return errno != 0 ? -errno : -EIO;
+	if (ret->gl_pathc > FILES_MAX)
+		return -E2BIG;
+	if (ret->gl_pathc > 0)
+		qsort(ret->gl_pathv, ret->gl_pathc, sizeof(char *), compare_paths);
+	return 0;
+}
+
+/* Tells about a glob that failed as a whole, in one result under its own name. */
+static int give_glob_error(const struct files *f, int error,
+			   int (*take)(void *context, const struct fetch_result *result), void *context)
+{
+	char reason[128];
+	char text[160];
+
+	if (error == -E2BIG)
+		snprintf(text, sizeof(text), "more than %d files", FILES_MAX);
+	else
+		snprintf(text, sizeof(text), "cannot look for files: %s",
+			 strerror_r(-error, reason, sizeof(reason)));
+
+	const struct fetch_result result = {
+		.name = f->path, .error = error, .error_text = text, .body = ""
+	};
+	const int r = take(context, &result);
+	return r < 0 ? r : 0;
+}
+
+static void catalogue_finish(struct catalogue *c)
+{
+	arena_finish(&c->arena);
+	*c = (struct catalogue){ 0 };
+}
+
+int files_read(struct files *f, int (*take)(void *context, const struct fetch_result *result), void *context)
+{
+	struct catalogue seen = { 0 };
+	struct watches watches = { 0 };
+	char *plain[2];
+	glob_t found;
+
+	/* Watch first, then look: what happens in between is told again, not missed. */
+	if (f->inotify >= 0)
+		watch_directory(f, &watches);
+	int r = find_files(f, plain, &found);
+	if (r == 0) {
+		watch_files(f, &watches, &found);
+		replace_watches(f, &watches);
+		r = give_files(f, &found, &seen, take, context);
+	} else {
+		replace_watches(f, &watches);
+		r = give_glob_error(f, r, take, context);
+	}
+	if (f->is_glob)
+		globfree(&found);
+
+	/* A round that was broken off gave its files to nobody: they are compared with the last whole one. */
+	if (r < 0) {
+		catalogue_finish(&seen);
+		return r;
+	}
+	catalogue_finish(&f->known);
+	f->known = seen;
+	return 0;
+}
+
+void files_forget(struct files *f)
+{
+	catalogue_finish(&f->known);
+}
+
+/* --- life --- */
+
+static void start_watching(struct event_base *loop, struct files *f)
+{
+	struct watches watches = { 0 };
+
+	f->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (f->inotify < 0)
+		return;
+	event_assign(&f->readable, loop, f->inotify, EV_READ | EV_PERSIST, on_readable, f);
+	event_add(&f->readable, NULL);
+	watch_directory(f, &watches);
+	replace_watches(f, &watches);
+}
+
+int files_create(struct event_base *loop, const char *path, uint64_t max_size, void (*changed)(void *context),
+		 void *context, struct files **ret)
+{
+	if (path[0] == '\0' || strlen(path) >= PATH_MAX)
+		return -EINVAL;
+
+	struct files *f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return -ENOMEM;
+	f->path = strdup(path);
+	if (f->path == NULL) {
+		free(f);
+		return -ENOMEM;
+	}
+	f->is_glob = has_glob(path, strlen(path));
+	f->max_size = max_size;
+	f->changed = changed;
+	f->context = context;
+	evtimer_assign(&f->delay, loop, on_delay, f);
+	start_watching(loop, f);
+	*ret = f;
+	return 0;
+}
+
+void files_destroy(struct files *f)
+{
+	if (f == NULL)
+		return;
+
+	evtimer_del(&f->delay);
+	if (f->inotify >= 0) {
+		event_del(&f->readable);
+		close(f->inotify);
+	}
+	catalogue_finish(&f->known);
+	free(f->path);
+	free(f);
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "feed/publisher.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "model/table.h"
+#include "zone/compose.h"
+#include "zone/policy.h"
+
+/* A service of one zone that has a block. */
+struct served {
+	const char *name; /* follows the struct */
+	struct block *block;
+};
+
+struct publisher_zone {
+	const struct zone_options *options;
+	uint16_t index; /* in the table: longest origin first */
+	void *served;   /* tsearch(3) tree of struct served, by name */
+};
+
+struct publisher {
+	struct publisher_options o;
+	struct table_builder *builder;
+	struct publisher_zone *zones; /* in the order of the options */
+	size_t n_zones;
+	bool incomplete; /* memory ran out: everything has to be taken in again */
+};
+
+static int compare_served(const void *a, const void *b)
+{
+	return strcmp(((const struct served *)a)->name, ((const struct served *)b)->name);
+}
+
+static struct served *find_served(const struct publisher_zone *z, const char *name)
+{
+	const struct served key = { .name = name };
+	struct served **found = tfind(&key, &z->served, compare_served);
+
+	return found != NULL ? *found : NULL;
+}
+
+static struct served *add_served(struct publisher_zone *z, const char *name)
+{
+	const size_t size = strlen(name) + 1;
+	struct served *s = malloc(sizeof(*s) + size);
+
+	if (s == NULL)
+		return NULL;
+	s->block = NULL;
+	s->name = memcpy(s + 1, name, size);
+	if (tsearch(s, &z->served, compare_served) == NULL) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* --- one service --- */
+
+static size_t addresses_of(void *context, const char *host, struct address ret[POLICY_ADDRESSES_MAX])
+{
+	static_assert((int)POLICY_ADDRESSES_MAX == (int)RESOLVER_ADDRESSES_MAX, "one array serves both");
+
+	return resolver_watch(context, host, ret);
+}
+
+/* A name that belongs to another, longer zone is that zone's alone. */
+static bool is_shadowed(const struct publisher *p, const struct publisher_zone *z, const char *service)
+{
+	struct name front, owner = z->options->origin;
+
+	if (p->n_zones == 1 || !name_from_text(service, strlen(service), &front) ||
+	    !name_prepend_name(&owner, &front))
+		return false;
+	for (size_t i = 0; i < p->n_zones; i++) {
+		const struct name *other = &p->zones[i].options->origin;
+
+		if (other->len > z->options->origin.len && name_is_below(&owner, other))
+			return true;
+	}
+	return false;
+}
+
+/* The service's block as of now; NULL in ret when no registry of the zone knows it. */
+static int make_block(const struct publisher *p, const struct publisher_zone *z, const char *name,
+		      struct block **ret)
+{
+	struct selection selection;
+	int r = policy_select(z->options, p->o.snapshots, name, addresses_of, p->o.resolver, &selection);
+
+	*ret = NULL;
+	if (r == 0 && selection.known && !is_shadowed(p, z, name))
+		r = compose_service(z->options, z->index, name, &selection, ret);
+	selection_finish(&selection);
+	return r;
+}
+
+static int replace(struct publisher *p, struct publisher_zone *z, const char *name, struct block *block)
+{
+	struct served *s = find_served(z, name);
+
+	if (s == NULL && block == NULL)
+		return 0;
+	if (s == NULL && (s = add_served(z, name)) == NULL)
+		return -ENOMEM;
+	const int r = table_builder_replace(p->builder, s->block, block);
+	if (r == 0)
+		s->block = block;
+	if (s->block == NULL) {
+		tdelete(s, &z->served, compare_served);
+		free(s);
+	}
+	return r;
+}
+
+static void update_service(struct publisher *p, struct publisher_zone *z, const char *name)
+{
+	struct block *block;
+	int r = make_block(p, z, name, &block);
+
+	if (r == -ENAMETOOLONG || r == -EFBIG) {
+		char zone[NAME_TEXT_MAX];
+
+		log_event(LOG_WARNING, "zone=%s service=%s refused=\"%s\"",
+			  name_to_text(z->options->origin.octets, zone), name,
+			  r == -EFBIG ? "too many names and addresses"
+				      : "the name is too long for this zone");
+		block = NULL;
+		r = 0;
+	}
+	if (r == 0)
+		r = replace(p, z, name, block);
+	if (r != 0) {
+		block_destroy(block);
+		p->incomplete = true;
+	}
+}
+
+static void update_everywhere(void *context, const char *name)
+{
+	struct publisher *p = context;
+
+	for (size_t i = 0; i < p->n_zones; i++)
+		update_service(p, &p->zones[i], name);
+}
+
+void publisher_update(struct publisher *p, const struct snapshot *before, const struct snapshot *after)
+{
+	snapshot_compare(before, after, update_everywhere, p);
+}
+
+static bool has_hosts(const struct service *s)
+{
+	for (size_t i = 0; i < s->n_instances; i++) {
+		if (s->instances[i].host != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void for_each_host_service(const struct publisher *p,
+				  void (*visit)(void *context, const struct service *s), void *context)
+{
+	for (size_t r = 0; r < p->o.feed->n_registries; r++) {
+		const struct snapshot *snapshot = p->o.snapshots[r];
+
+		for (size_t i = 0; snapshot != NULL && i < snapshot->n_services; i++) {
+			if (has_hosts(snapshot->services[i]))
+				visit(context, snapshot->services[i]);
+		}
+	}
+}
+
+static void update_visited(void *context, const struct service *s)
+{
+	update_everywhere(context, s->name);
+}
+
+void publisher_update_hosts(struct publisher *p)
+{
+	for_each_host_service(p, update_visited, p);
+}
+
+static void watch_visited(void *context, const struct service *s)
+{
+	struct address ignored[RESOLVER_ADDRESSES_MAX];
+
+	for (size_t i = 0; i < s->n_instances; i++) {
+		if (s->instances[i].host != NULL)
+			resolver_watch(context, s->instances[i].host, ignored);
+	}
+}
+
+void publisher_sweep_hosts(struct publisher *p)
+{
+	resolver_sweep_begin(p->o.resolver);
+	for_each_host_service(p, watch_visited, p->o.resolver);
+	resolver_sweep_end(p->o.resolver);
+}
+
+/* --- tables --- */
+
+void publisher_set_zone_data(struct publisher *p, size_t zone, enum zone_data data)
+{
+	table_builder_set_zone_data(p->builder, p->zones[zone].index, data);
+}
+
+/* Services that vanished while memory was short are still in the trees: what a registry knows is not all
+ * there is. */
+static void update_all(struct publisher *p)
+{
+	p->incomplete = false;
+	for (size_t r = 0; r < p->o.feed->n_registries; r++) {
+		if (p->o.snapshots[r] != NULL)
+			publisher_update(p, NULL, p->o.snapshots[r]);
+	}
+}
+
+bool publisher_publish(struct publisher *p)
+{
+	const struct table *table;
+
+	if (p->incomplete)
+		update_all(p);
+	if (table_builder_is_changed(p->builder)) {
+		if (table_builder_seal(p->builder, &table) != 0)
+			return false;
+		for (size_t i = 0; i < p->o.n_inboxes; i++)
+			inbox_put(p->o.inboxes[i], table);
+	}
+	return !p->incomplete;
+}
+
+bool publisher_reclaim(struct publisher *p)
+{
+	uint64_t acked = UINT64_MAX;
+
+	for (size_t i = 0; i < p->o.n_inboxes; i++) {
+		const uint64_t one = inbox_acked(p->o.inboxes[i]);
+
+		acked = one < acked ? one : acked;
+	}
+	return table_builder_reclaim(p->builder, acked);
+}
+
+uint64_t publisher_generation(const struct publisher *p)
+{
+	return table_builder_generation(p->builder);
+}
+
+/* --- life --- */
+
+/* The position of a zone when longer origins come first. */
+static uint16_t rank_zone(const struct feed_options *feed, size_t zone)
+{
+	uint16_t rank = 0;
+
+	for (size_t i = 0; i < feed->n_zones; i++) {
+		const uint8_t other = feed->zones[i].origin.len, own = feed->zones[zone].origin.len;
+
+		rank += other > own || (other == own && i < zone);
+	}
+	return rank;
+}
+
+static struct table_zone describe_zone(const struct zone_options *z)
+{
+	struct table_zone t = { .origin = z->origin,
+				.n_labels = (uint8_t)name_count_labels(&z->origin),
+				.data = z->n_registries > 0 ? ZONE_SILENT : ZONE_HEARD,
+				.ttl_s = z->answer.ttl_s,
+				.negative_ttl_s = z->answer.negative_ttl_s,
+				.stale_after_ms = z->answer.stale_after_ms };
+
+	for (size_t i = 0; i < z->n_registries; i++)
+		t.registries |= UINT64_C(1) << z->registries[i];
+	return t;
+}
+
+static int add_apex(struct publisher *p, const struct publisher_zone *z)
+{
+	const struct feed_options *feed = p->o.feed;
+	struct address *listen = calloc(feed->n_listen + 1, sizeof(*listen));
+	struct block *block = NULL;
+	int r = listen != NULL ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < feed->n_listen; i++)
+		endpoint_to_address(&feed->listen[i], &listen[i]);
+	if (r == 0)
+		r = compose_apex(z->options, z->index, listen, feed->n_listen, &block);
+	if (r == 0)
+		r = table_builder_replace(p->builder, NULL, block);
+	if (r != 0)
+		block_destroy(block);
+	free(listen);
+	return r;
+}
+
+static int create_zones(struct publisher *p)
+{
+	const struct feed_options *feed = p->o.feed;
+	struct table_zone *zones = calloc(feed->n_zones + 1, sizeof(*zones));
+
+	p->zones = calloc(feed->n_zones + 1, sizeof(*p->zones));
+	int r = zones != NULL && p->zones != NULL ? 0 : -ENOMEM;
+	for (size_t i = 0; r == 0 && i < feed->n_zones; i++) {
+		struct publisher_zone *z = &p->zones[p->n_zones++];
+
+		z->options = &feed->zones[i];
+		z->index = rank_zone(feed, i);
+		zones[z->index] = describe_zone(z->options);
+	}
+	if (r == 0)
+		r = table_builder_create(zones, p->n_zones, p->o.freshness, p->o.first_generation,
+					 &p->builder);
+	for (size_t i = 0; r == 0 && i < p->n_zones; i++)
+		r = add_apex(p, &p->zones[i]);
+	free(zones);
+	return r;
+}
+
+int publisher_create(const struct publisher_options *o, struct publisher **ret)
+{
+	struct publisher *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->o = *o;
+	const int r = create_zones(p);
+	if (r != 0) {
+		publisher_destroy(p);
+		return r;
+	}
+	update_all(p);
+	*ret = p;
+	return 0;
+}
+
+void publisher_destroy(struct publisher *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n_zones; i++)
+		tdestroy(p->zones[i].served, free);
+	table_builder_destroy(p->builder);
+	free(p->zones);
+	free(p);
+}

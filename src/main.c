@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* phonebookd: reads, binds, drops rights, starts the planes, runs, and stops them in mirror order. */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config.h"
+#include "feed/feeder.h"
+#include "privileges.h"
+#include "server/sockets.h"
+#include "server/worker.h"
+#include "systemd.h"
+#include "version.h"
+
+static const char default_path[] = "/etc/phonebook/phonebook.conf";
+
+struct daemon {
+	const char *path;
+	struct config *config;
+	struct sockets sockets[SERVER_THREADS_MAX];
+	struct worker *workers[SERVER_THREADS_MAX];
+	unsigned n_workers;
+	struct feeder *feeder;
+	struct event_base *loop;
+	struct event *signals[3], *watchdog, *ready;
+	struct inbox ready_call; /* only its wake-up is used */
+};
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: phonebookd [-c FILE] [-t]\n"
+	      "\n"
+	      "Answers names of services from registries, forwards all other names.\n"
+	      "\n"
+	      "  -c FILE  the configuration (default: /etc/phonebook/phonebook.conf)\n"
+	      "  -t       check the configuration and exit: 0 good, 1 not\n"
+	      "  -V       show the version and exit\n"
+	      "  -h       show this help and exit\n"
+	      "\n"
+	      "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again, SIGTERM and\n"
+	      "SIGINT stop it. phonebookd(8) and phonebook.conf(5) tell the rest.\n",
+	      out);
+	return status;
+}
+
+/* --- reload --- */
+
+static bool same_server(const struct config *a, const struct config *b)
+{
+	bool same = a->server.n_listen == b->server.n_listen && a->server.threads == b->server.threads &&
+		    a->server.tcp_clients == b->server.tcp_clients &&
+		    a->server.tcp_idle_ms == b->server.tcp_idle_ms && strcmp(a->user, b->user) == 0;
+
+	for (size_t i = 0; same && i < a->server.n_listen; i++)
+		same = endpoint_equal(&a->server.listen[i], &b->server.listen[i]);
+	return same;
+}
+
+/* Every line of a report as an event. */
+static void log_report(char *report)
+{
+	struct log_value v;
+
+	for (char *rest = report, *line; (line = strsep(&rest, "\n")) != NULL;) {
+		if (line[0] != '\0')
+			log_event(LOG_ERROR, "event=reload error=%s", log_quote(&v, line));
+	}
+}
+
+static int read_config(const char *path, struct config **ret)
+{
+	char *report = NULL;
+	size_t len = 0;
+	FILE *errors = open_memstream(&report, &len);
+
+	if (errors == NULL)
+		return -ENOMEM;
+	const int r = config_read(path, errors, ret);
+	fclose(errors);
+	if (r != 0)
+		log_report(report);
+	free(report);
+	return r;
+}
+
+static void on_hangup(evutil_socket_t signal, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct config *new;
+
+	(void)signal;
+	(void)what;
+	systemd_notify_reloading();
+	if (read_config(d->path, &new) != 0) {
+		log_event(LOG_ERROR, "event=reload result=refused keep=\"the configuration before\"");
+	} else {
+		if (!same_server(d->config, new))
+			log_event(LOG_WARNING,
+				  "event=reload note=\"listen, threads, user, tcp-clients and tcp-idle "
+				  "take effect at the next start\"");
+		log_set_level(new->log_level);
+		for (unsigned i = 0; i < d->n_workers; i++)
+			worker_reload(d->workers[i], &new->forward);
+		feeder_reload(d->feeder, new->feed);
+		new->feed = NULL;
+		config_destroy(new); /* the serving threads borrow the server options of the first one */
+		log_event(LOG_INFO, "event=reload result=done");
+	}
+	systemd_notify("READY=1");
+}
+
+/* --- run --- */
+
+static void on_stop(evutil_socket_t signal, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
+	log_event(LOG_INFO, "event=stop signal=%s", strsignal((int)signal));
+	event_base_loopbreak(d->loop);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	systemd_notify("WATCHDOG=1");
+}
+
+/* On the feeder's thread. */
+static void call_ready(void *context)
+{
+	inbox_wake(context);
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	inbox_drain(&d->ready_call);
+	log_event(LOG_INFO, "event=ready");
+	systemd_notify("READY=1");
+}
+
+static int create_events(struct daemon *d)
+{
+	static const int stop_signals[] = { SIGTERM, SIGINT };
+	const uint64_t watchdog_ms = systemd_watchdog_ms();
+	const struct timeval period = { .tv_sec = (time_t)(watchdog_ms / 1000),
+					.tv_usec = (suseconds_t)(watchdog_ms % 1000 * 1000) };
+
+	d->loop = event_base_new();
+	if (d->loop == NULL || inbox_init(&d->ready_call) != 0)
+		return -ENOMEM;
+	d->signals[0] = evsignal_new(d->loop, SIGHUP, on_hangup, d);
+	for (size_t i = 0; i < 2; i++)
+		d->signals[1 + i] = evsignal_new(d->loop, stop_signals[i], on_stop, d);
+	d->ready = event_new(d->loop, d->ready_call.wakeup, EV_READ | EV_PERSIST, on_ready, d);
+	d->watchdog = event_new(d->loop, -1, EV_PERSIST, on_watchdog, d);
+	for (size_t i = 0; i < 3; i++) {
+		if (d->signals[i] == NULL || event_add(d->signals[i], NULL) < 0)
+			return -ENOMEM;
+	}
+	if (d->ready == NULL || d->watchdog == NULL || event_add(d->ready, NULL) < 0 ||
+	    (watchdog_ms > 0 && event_add(d->watchdog, &period) < 0))
+		return -ENOMEM;
+	return 0;
+}
+
+static int open_sockets(struct daemon *d)
+{
+	struct systemd_socket passed[2 * SERVER_LISTEN_MAX];
+	int fds[2 * SERVER_LISTEN_MAX];
+	const struct endpoint *failed = NULL;
+	char text[ENDPOINT_TEXT_MAX];
+	const int n = systemd_listen_fds(passed, 2 * SERVER_LISTEN_MAX);
+	int r = n < 0 ? n : 0;
+
+	d->n_workers = n > 0 ? 1 : d->config->server.threads; /* what is passed in is one set of sockets */
+	for (int i = 0; i < n; i++)
+		fds[i] = passed[i].fd;
+	if (r == 0 && n > 0)
+		r = sockets_adopt(fds, (size_t)n, &d->sockets[0]);
+	else if (r == 0)
+		r = sockets_open(&d->config->server, d->sockets, d->n_workers, &failed);
+	if (r != 0)
+		log_event(LOG_ERROR, "event=listen address=%s error=\"%s\"%s",
+			  failed != NULL ? endpoint_to_text(failed, text) : "passed-in", strerror(-r),
+			  r == -EADDRINUSE
+				  ? " hint=\"another DNS server has it: ss -lnup 'sport = :53' shows which\""
+			  : r == -EACCES ? " hint=\"ports below 1024 need root or CAP_NET_BIND_SERVICE\""
+					 : "");
+	return r;
+}
+
+static int create_planes(struct daemon *d)
+{
+	struct inbox *inboxes[SERVER_THREADS_MAX];
+	struct feed_options *feed = d->config->feed;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < d->n_workers; i++) {
+		r = worker_create(&d->config->server, &d->config->forward, &d->sockets[i], &d->workers[i]);
+		if (r == 0)
+			inboxes[i] = worker_inbox(d->workers[i]);
+	}
+	if (r == 0) {
+		d->config->feed = NULL;
+		r = feeder_create(feed, inboxes, d->n_workers, &d->feeder);
+	}
+	if (r == -ENAMETOOLONG)
+		log_event(LOG_ERROR,
+			  "event=start error=\"a zone's name is too long to have names below it\"");
+	else if (r != 0)
+		log_event(LOG_ERROR, "event=start error=\"%s\"", strerror(-r));
+	return r;
+}
+
+static int start_planes(struct daemon *d)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < d->n_workers; i++)
+		r = worker_start(d->workers[i]);
+	if (r == 0)
+		r = feeder_start(d->feeder, call_ready, &d->ready_call);
+	if (r != 0)
+		log_event(LOG_ERROR, "event=start error=\"%s\"", strerror(-r));
+	return r;
+}
+
+static int start(struct daemon *d)
+{
+	char error[PRIVILEGES_ERROR_MAX], text[ENDPOINT_TEXT_MAX];
+	int r = open_sockets(d);
+
+	if (r == 0 && (r = privileges_drop(d->config->user, error)) != 0)
+		log_event(LOG_ERROR, "event=start error=\"%s\"", error);
+	if (r == 0)
+		r = create_events(d);
+	if (r == 0)
+		r = create_planes(d);
+	if (r == 0)
+		r = start_planes(d);
+	for (size_t i = 0; r == 0 && i < d->config->server.n_listen; i++)
+		log_event(LOG_INFO, "event=listen address=%s",
+			  endpoint_to_text(&d->config->server.listen[i], text));
+	return r;
+}
+
+static void stop(struct daemon *d)
+{
+	struct event *events[] = { d->signals[0], d->signals[1], d->signals[2], d->watchdog, d->ready };
+
+	systemd_notify("STOPPING=1");
+	for (unsigned i = 0; i < d->n_workers; i++) {
+		if (d->workers[i] != NULL)
+			worker_stop(d->workers[i]);
+	}
+	for (unsigned i = 0; i < d->n_workers; i++)
+		worker_destroy(d->workers[i]);
+	feeder_destroy(d->feeder);
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		if (events[i] != NULL)
+			event_free(events[i]);
+	}
+	if (d->loop != NULL) {
+		event_base_free(d->loop);
+		inbox_finish(&d->ready_call);
+	}
+	for (unsigned i = 0; i < d->n_workers; i++)
+		sockets_close(&d->sockets[i]);
+	config_destroy(d->config);
+}
+
+static int run(const char *path)
+{
+	static struct daemon d;
+
+	d.path = path;
+	if (config_read(path, stderr, &d.config) != 0)
+		return 1;
+	log_set_level(d.config->log_level);
+	signal(SIGPIPE, SIG_IGN);
+	const int r = start(&d);
+	if (r == 0)
+		event_base_dispatch(d.loop);
+	stop(&d);
+	return r == 0 ? 0 : 1;
+}
+
+static int check(const char *path)
+{
+	struct config *config;
+
+	if (config_read(path, stderr, &config) != 0)
+		return 1;
+	config_destroy(config);
+	printf("%s: good\n", path);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = default_path;
+	bool only_check = false;
+
+	for (int option; (option = getopt(argc, argv, "c:tVh")) != -1;) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case 't':
+			only_check = true;
+			break;
+		case 'V':
+			puts("phonebookd " PHONEBOOK_VERSION);
+			return 0;
+		case 'h':
+			return usage(stdout, 0);
+		default:
+			return usage(stderr, 2);
+		}
+	}
+	if (optind < argc)
+		return usage(stderr, 2);
+	return only_check ? check(path) : run(path);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/freshness.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+	char *name, *kind;
+	bool ages;
+	atomic_int state;
+	atomic_bool spoken;
+	_Atomic uint64_t heard_ms, services, instances, dropped, held, failures;
+};
+
+struct freshness {
+	size_t n;
+	struct row rows[];
+};
+
+/* Relaxed everywhere: no field promises anything about another. */
+static uint64_t load(const _Atomic uint64_t *from)
+{
+	return atomic_load_explicit(from, memory_order_relaxed);
+}
+
+static void store(_Atomic uint64_t *to, uint64_t value)
+{
+	atomic_store_explicit(to, value, memory_order_relaxed);
+}
+
+struct freshness *freshness_create(size_t n)
+{
+	struct freshness *f = calloc(1, sizeof(*f) + n * sizeof(f->rows[0]));
+
+	if (f != NULL)
+		f->n = n;
+	return f;
+}
+
+void freshness_destroy(struct freshness *f)
+{
+	if (f == NULL)
+		return;
+	for (size_t i = 0; i < f->n; i++) {
+		free(f->rows[i].name);
+		free(f->rows[i].kind);
+	}
+	free(f);
+}
+
+int freshness_name(struct freshness *f, size_t row, const char *name, const char *kind, bool ages)
+{
+	struct row *r = &f->rows[row];
+
+	r->name = strdup(name);
+	r->kind = strdup(kind);
+	r->ages = ages;
+	return r->name != NULL && r->kind != NULL ? 0 : -ENOMEM;
+}
+
+void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts)
+{
+	struct row *r = &f->rows[row];
+
+	store(&r->heard_ms, now_ms);
+	store(&r->services, counts->services);
+	store(&r->instances, counts->instances);
+	store(&r->dropped, counts->dropped);
+	store(&r->held, counts->held);
+	atomic_store_explicit(&r->state, REGISTRY_OK, memory_order_relaxed);
+	atomic_store_explicit(&r->spoken, true, memory_order_relaxed);
+}
+
+void freshness_bad(struct freshness *f, size_t row)
+{
+	store(&f->rows[row].failures, load(&f->rows[row].failures) + 1); /* one writer: the feeder */
+	atomic_store_explicit(&f->rows[row].state, REGISTRY_FAILING, memory_order_relaxed);
+}
+
+void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row)
+{
+	struct row *t = &to->rows[to_row];
+	const struct row *o = &from->rows[from_row];
+
+	store(&t->heard_ms, load(&o->heard_ms));
+	store(&t->services, load(&o->services));
+	store(&t->instances, load(&o->instances));
+	store(&t->dropped, load(&o->dropped));
+	store(&t->held, load(&o->held));
+	store(&t->failures, load(&o->failures));
+	atomic_store_explicit(&t->state, atomic_load_explicit(&o->state, memory_order_relaxed),
+			      memory_order_relaxed);
+	atomic_store_explicit(&t->spoken, atomic_load_explicit(&o->spoken, memory_order_relaxed),
+			      memory_order_relaxed);
+}
+
+size_t freshness_count(const struct freshness *f)
+{
+	return f->n;
+}
+
+static uint64_t age_of(const struct row *r, uint64_t now_ms)
+{
+	const uint64_t heard_ms = load(&r->heard_ms);
+
+	/* The reader's "now" may be a little older than the feeder's. */
+	return r->ages && atomic_load_explicit(&r->spoken, memory_order_relaxed) && now_ms > heard_ms
+		       ? now_ms - heard_ms
+		       : 0;
+}
+
+void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, struct freshness_view *ret)
+{
+	const struct row *r = &f->rows[row];
+
+	*ret = (struct freshness_view){
+		.name = r->name,
+		.kind = r->kind,
+		.ages = r->ages,
+		.state = (enum registry_state)atomic_load_explicit(&r->state, memory_order_relaxed),
+		.spoken = atomic_load_explicit(&r->spoken, memory_order_relaxed),
+		.age_ms = age_of(r, now_ms),
+		.services = load(&r->services),
+		.instances = load(&r->instances),
+		.dropped = load(&r->dropped),
+		.failures = load(&r->failures),
+		.held = load(&r->held),
+	};
+}
+
+int freshness_find_stale(const struct freshness *f, uint64_t mask, uint64_t limit_ms, uint64_t now_ms)
+{
+	uint64_t oldest_ms = limit_ms;
+	int found = -1;
+
+	for (; mask != 0; mask &= mask - 1) {
+		const int row = __builtin_ctzll(mask);
+		const uint64_t age_ms = age_of(&f->rows[row], now_ms);
+
+		if (age_ms > oldest_ms) {
+			oldest_ms = age_ms;
+			found = row;
+		}
+	}
+	return found;
+}
+
+const char *registry_state_to_text(enum registry_state state)
+{
+	static const char *const words[] = { "waiting", "ok", "failing" };
+
+	return words[state];
+}

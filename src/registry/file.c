@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files that people and programs write: one path, or a glob.
+ *
+ * Each file stands for itself. What it said last is kept here, so that one that is being written in place, or
+ * has been broken by hand, goes on saying that, and takes nothing away from the others.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/json.h"
+#include "registry/registry.h"
+
+enum {
+	/* A file a process of a large host, and more. The glob may also be a mistake: "/" + "*" has no end.
+	 */
+	FILES_MAX = 16384,
+};
+
+struct file {
+	char *name;
+	struct snapshot *good; /* NULL: it never was */
+	char *trouble;         /* what is wrong with it now, NULL: nothing */
+	bool seen;             /* in this round */
+};
+
+struct registry {
+	const struct registry_options *options;
+	struct file **files; /* sorted by name */
+	size_t n_files, size;
+	size_t n_seen; /* in this round */
+	bool asked;
+};
+
+static int create(const struct registry_options *o, struct registry **ret)
+{
+	struct registry *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return -ENOMEM;
+	r->options = o;
+	*ret = r;
+	return 0;
+}
+
+static void destroy_file(struct file *f)
+{
+	snapshot_release(f->good);
+	free(f->trouble);
+	free(f->name);
+	free(f);
+}
+
+static void destroy(struct registry *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->n_files; i++)
+		destroy_file(r->files[i]);
+	free(r->files);
+	free(r);
+}
+
+static int begin(struct registry *r, struct snapshot_builder *b)
+{
+	(void)b;
+	r->asked = false;
+	r->n_seen = 0;
+	for (size_t i = 0; i < r->n_files; i++)
+		r->files[i]->seen = false;
+	return 0;
+}
+
+static bool next(struct registry *r, struct fetch_request *ret)
+{
+	if (r->asked)
+		return false;
+	r->asked = true;
+	*ret = (struct fetch_request){ .source = FETCH_FILES,
+				       .path = r->options->path,
+				       .max_size = r->options->max_size };
+	return true;
+}
+
+/* Where the file is, or belongs. */
+static size_t find_place(const struct registry *r, const char *name)
+{
+	size_t low = 0, high = r->n_files;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (strcmp(r->files[middle]->name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int insert_file(struct registry *r, size_t place, const char *name)
+{
+	if (r->n_files == r->size) {
+		const size_t size = r->size > 0 ? r->size * 2 : 16;
+		struct file **files = realloc(r->files, size * sizeof(struct file *));
+
+		if (files == NULL)
+			return -ENOMEM;
+		r->files = files;
+		r->size = size;
+	}
+
+	struct file *f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return -ENOMEM;
+	f->name = strdup(name);
+	if (f->name == NULL) {
+		free(f);
+		return -ENOMEM;
+	}
+	memmove(&r->files[place + 1], &r->files[place], (r->n_files - place) * sizeof(struct file *));
+	r->files[place] = f;
+	r->n_files++;
+	return 0;
+}
+
+static int take_file(struct registry *r, const char *name, struct file **ret)
+{
+	const size_t place = find_place(r, name);
+
+	if (r->n_seen == FILES_MAX)
+		return -EDQUOT;
+	if (place == r->n_files || strcmp(r->files[place]->name, name) != 0) {
+		int status = insert_file(r, place, name);
+		if (status < 0)
+			return status;
+	}
+	r->n_seen++;
+	r->files[place]->seen = true;
+	*ret = r->files[place];
+	return 0;
+}
+
+/* The file keeps what it said; what is wrong is told in every round until it is repaired. */
+static int note_trouble(struct file *f, const char *trouble)
+{
+	char *copy = strdup(trouble);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	free(f->trouble);
+	f->trouble = copy;
+	return 0;
+}
+
+static int parse(const struct registry *r, struct file *f, const struct fetch_result *res,
+		 struct snapshot_builder *own)
+{
+	const struct json_options json = { .service = r->options->service,
+					   .service_label = r->options->service_label };
+	struct snapshot *s;
+
+	if (res->len == 0)
+		return note_trouble(f, "the file is empty");
+	int status = json_read_instances(res->body, res->len, &json, own);
+	if (status == -ENOMEM)
+		return status;
+	if (status < 0)
+		return note_trouble(f, snapshot_builder_error(own));
+	status = snapshot_builder_seal(own, f->good, &s);
+	if (status < 0)
+		return status;
+
+	snapshot_release(f->good);
+	f->good = s;
+	free(f->trouble);
+	f->trouble = NULL;
+	return 0;
+}
+
+static int read_body(const struct registry *r, struct file *f, const struct fetch_result *res)
+{
+	struct snapshot_builder *own = snapshot_builder_create();
+
+	if (own == NULL)
+		return -ENOMEM;
+	int status = parse(r, f, res, own);
+	snapshot_builder_destroy(own);
+	return status;
+}
+
+static int report_file(const struct file *f, struct snapshot_builder *b)
+{
+	if (f->trouble != NULL)
+		snapshot_builder_remark(b, "%s: %s%s", f->name, f->trouble,
+					f->good != NULL ? "; what it said before stays" : "");
+	return f->good != NULL ? snapshot_builder_add_snapshot(b, f->good) : 0;
+}
+
+static bool is_glob(const char *path)
+{
+	return strpbrk(path, "*?[") != NULL;
+}
+
+static int read_result(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
+{
+	const bool missing = res->error == -ENOENT || res->error == -ENOTDIR;
+	struct file *f;
+
+	/* Between the listing of a directory and the reading of a file in it, a program can deregister. */
+	if (missing && is_glob(r->options->path))
+		return 0;
+	if (missing)
+		return snapshot_builder_fail(b, res->error, "%s: %s", res->name, res->error_text);
+
+	int status = take_file(r, res->name, &f);
+	if (status == -EDQUOT)
+		return snapshot_builder_fail(b, status, "more than %d files match %s", FILES_MAX,
+					     r->options->path);
+	if (status < 0)
+		return status;
+
+	if (res->error < 0)
+		status = note_trouble(f, res->error_text);
+	else if (!res->unchanged)
+		status = read_body(r, f, res);
+	else if (f->good == NULL && f->trouble == NULL)
+		return snapshot_builder_fail(b, -ESTALE, "%s: said to be unchanged, but never read", f->name);
+	return status < 0 ? status : report_file(f, b);
+}
+
+/* A file that is not there any more has deregistered its instances. In a round that was thrown away it may
+ * just not have been reached; such rounds must not pile up names for ever, though. */
+static void end(struct registry *r, bool accepted)
+{
+	const bool clean = accepted || r->n_files > 2 * FILES_MAX;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_files; i++) {
+		if (clean && !r->files[i]->seen)
+			destroy_file(r->files[i]);
+		else
+			r->files[n++] = r->files[i];
+	}
+	r->n_files = n;
+}
+
+const struct registry_kind registry_file = {
+	.name = "file",
+	.create = create,
+	.destroy = destroy,
+	.begin = begin,
+	.next = next,
+	.read = read_result,
+	.end = end,
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "registry/registry.h"
+
+#include <string.h>
+
+const struct registry_kind *registry_kind_find(const char *name)
+{
+	static const struct registry_kind *const kinds[] = { &registry_static, &registry_file,
+							     &registry_http };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(kinds[i]->name, name) == 0)
+			return kinds[i];
+	}
+	return NULL;
+}

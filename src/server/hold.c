@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/hold.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+struct held {
+	uint64_t deadline_ms;
+	struct return_address from;
+	uint16_t len;
+	uint8_t octets[HOLD_OCTETS_MAX];
+};
+
+/* In the order of arrival, and so of their deadlines: all wait equally long. */
+struct hold {
+	again_fn again;
+	void *context;
+	struct event *timer;
+	size_t n;
+	struct held held[HOLD_QUERIES_MAX];
+};
+
+static void arm(struct hold *h)
+{
+	if (h->n == 0) {
+		event_del(h->timer);
+		return;
+	}
+	const uint64_t now_ms = clock_ms();
+	const uint64_t wait_ms = h->held[0].deadline_ms > now_ms ? h->held[0].deadline_ms - now_ms : 0;
+	const struct timeval wait = { .tv_sec = (time_t)(wait_ms / 1000),
+				      .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000) };
+
+	event_add(h->timer, &wait);
+}
+
+static void retry(struct hold *h, uint64_t now_ms)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->n; i++) {
+		struct held *held = &h->held[i];
+
+		if (h->again(h->context, held->octets, held->len, &held->from, now_ms < held->deadline_ms))
+			continue;
+		if (kept != i)
+			h->held[kept] = *held;
+		kept++;
+	}
+	h->n = kept;
+	arm(h);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	retry(arg, clock_ms());
+}
+
+int hold_create(struct event_base *loop, again_fn again, void *context, struct hold **ret)
+{
+	struct hold *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return -ENOMEM;
+	h->again = again;
+	h->context = context;
+	h->timer = evtimer_new(loop, on_deadline, h);
+	if (h->timer == NULL) {
+		free(h);
+		return -ENOMEM;
+	}
+	*ret = h;
+	return 0;
+}
+
+void hold_destroy(struct hold *h)
+{
+	if (h == NULL)
+		return;
+	event_free(h->timer);
+	free(h);
+}
+
+bool hold_add(struct hold *h, const uint8_t *octets, size_t len, const struct return_address *from)
+{
+	if (h->n == HOLD_QUERIES_MAX || len > HOLD_OCTETS_MAX)
+		return false;
+
+	struct held *held = &h->held[h->n++];
+	held->deadline_ms = clock_ms() + HOLD_MS;
+	held->from = *from;
+	held->len = (uint16_t)len;
+	memcpy(held->octets, octets, len);
+	if (h->n == 1)
+		arm(h);
+	return true;
+}
+
+void hold_retry(struct hold *h)
+{
+	if (h->n > 0)
+		retry(h, clock_ms());
+}
+
+void hold_forget(struct hold *h, const void *connection)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->held[i].from.connection != connection) {
+			if (kept != i)
+				h->held[kept] = h->held[i];
+			kept++;
+		}
+	}
+	h->n = kept;
+	arm(h);
+}

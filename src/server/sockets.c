@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	/* The default holds some 255 queries, which a start of many programs at once exceeds; the kernel
+	 * doubles this to 2 MiB, or clips it at net.core.rmem_max without a word. */
+	UDP_BUFFER_OCTETS = 1024 * 1024,
+};
+
+static int set_option(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int prepare(int fd, const struct endpoint *at, bool shared)
+{
+	int r = 0;
+
+	if (at->at.generic.sa_family == AF_INET6)
+		r = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (r == 0 && shared)
+		r = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (r == 0 && bind(fd, &at->at.generic, at->len) < 0)
+		r = -errno;
+	return r;
+}
+
+static int open_socket(const struct endpoint *at, int type, bool shared, int *ret)
+{
+	const int fd = socket(at->at.generic.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : 0;
+
+	if (r == 0 && type == SOCK_STREAM)
+		r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (r == 0)
+		r = prepare(fd, at, shared);
+	if (r == 0 && type == SOCK_DGRAM)
+		set_option(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER_OCTETS); /* smaller is slower, not wrong */
+	if (r == 0 && type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0)
+		r = -errno;
+	if (r != 0 && fd >= 0)
+		close(fd);
+	if (r == 0)
+		*ret = fd;
+	return r;
+}
+
+/* SO_REUSEPORT would let a second daemon of the same user share our address, and every other query would go
+ * to it: so the address must be free for one without. */
+static int check_free(const struct endpoint *at)
+{
+	static const int types[] = { SOCK_DGRAM, SOCK_STREAM };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < 2; i++) {
+		int fd;
+
+		r = open_socket(at, types[i], false, &fd);
+		if (r == 0)
+			close(fd);
+	}
+	return r;
+}
+
+static int open_pair(const struct endpoint *at, struct sockets *ret)
+{
+	int r = open_socket(at, SOCK_DGRAM, true, &ret->udp[ret->n_udp]);
+
+	if (r != 0)
+		return r;
+	ret->n_udp++;
+	r = open_socket(at, SOCK_STREAM, true, &ret->tcp[ret->n_tcp]);
+	if (r == 0)
+		ret->n_tcp++;
+	return r;
+}
+
+int sockets_open(const struct server_options *o, struct sockets *ret, unsigned n,
+		 const struct endpoint **failed)
+{
+	int r = 0;
+
+	for (unsigned thread = 0; thread < n; thread++)
+		ret[thread] = (struct sockets){ 0 };
+	for (size_t i = 0; r == 0 && i < o->n_listen; i++) {
+		*failed = &o->listen[i];
+		r = check_free(&o->listen[i]);
+		for (unsigned thread = 0; r == 0 && thread < n; thread++)
+			r = open_pair(&o->listen[i], &ret[thread]);
+	}
+	return r;
+}
+
+int sockets_adopt(const int *fds, size_t n, struct sockets *ret)
+{
+	*ret = (struct sockets){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		int type = 0, listening = 0;
+		socklen_t len = sizeof(type);
+
+		getsockopt(fds[i], SOL_SOCKET, SO_TYPE, &type, &len);
+		len = sizeof(listening);
+		getsockopt(fds[i], SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
+		if (fcntl(fds[i], F_SETFL, O_NONBLOCK) < 0)
+			return -errno;
+		if (type == SOCK_DGRAM && ret->n_udp < SERVER_LISTEN_MAX)
+			ret->udp[ret->n_udp++] = fds[i];
+		else if (type == SOCK_STREAM && listening && ret->n_tcp < SERVER_LISTEN_MAX)
+			ret->tcp[ret->n_tcp++] = fds[i];
+		else
+			return -EINVAL;
+	}
+	return 0;
+}
+
+void sockets_close(struct sockets *s)
+{
+	for (size_t i = 0; i < s->n_udp; i++)
+		close(s->udp[i]);
+	for (size_t i = 0; i < s->n_tcp; i++)
+		close(s->tcp[i]);
+	s->n_udp = s->n_tcp = 0;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/tcp.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+enum {
+	FRAME_OCTETS_MAX = 4096,       /* a query; more is no query of ours, and the connection is closed */
+	INPUT_OCTETS_MAX = 16384,      /* some 300 pipelined queries; the kernel keeps the rest */
+	OUTPUT_OCTETS_MAX = 64 * 1024, /* unsent answers before reading stops: the largest answer, once */
+	PENDING_MAX = 128,             /* queries of one connection that wait for an upstream */
+	ACCEPT_PAUSE_MS = 100,         /* when descriptors have run out */
+};
+
+struct connection {
+	TAILQ_ENTRY(connection) link;
+	struct tcp *tcp;
+	struct bufferevent *stream;
+	struct event *idle;
+	unsigned pending;
+	bool ended; /* the client has sent all it will (RFC 7766 section 6.2.4) */
+	bool busy;  /* reading its queries: not to be freed */
+};
+
+TAILQ_HEAD(connections, connection);
+
+struct tcp {
+	struct event_base *loop;
+	const struct server_options *options;
+	struct inbox *inbox;
+	struct dispatcher *dispatcher;
+	size_t n_listeners;
+	struct evconnlistener *listeners[SERVER_LISTEN_MAX];
+	struct event *accept_again;
+	struct connections connections; /* idlest first */
+	unsigned n_connections;
+	uint8_t reply[2 + DNS_MESSAGE_OCTETS_MAX];
+};
+
+static void close_connection(struct connection *c)
+{
+	struct tcp *t = c->tcp;
+
+	TAILQ_REMOVE(&t->connections, c, link);
+	t->n_connections--;
+	forward_forget(t->dispatcher->forwarder, c);
+	hold_forget(t->dispatcher->hold, c);
+	event_free(c->idle);
+	bufferevent_free(c->stream);
+	free(c);
+}
+
+static size_t unsent(const struct connection *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->stream));
+}
+
+static void restart_idle_timer(struct connection *c)
+{
+	const uint64_t ms = c->tcp->options->tcp_idle_ms;
+	const struct timeval limit = { .tv_sec = (time_t)(ms / 1000),
+				       .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	event_add(c->idle, &limit);
+	TAILQ_REMOVE(&c->tcp->connections, c, link);
+	TAILQ_INSERT_TAIL(&c->tcp->connections, c, link);
+}
+
+/* Length and message in one piece: two small writes would meet Nagle. */
+static void send_message(struct connection *c, uint8_t *framed, size_t len)
+{
+	put_u16(framed, (uint16_t)len);
+	evbuffer_add(bufferevent_get_output(c->stream), framed, 2 + len);
+}
+
+static void answer(struct connection *c, const uint8_t *query, size_t query_len, uint64_t now_ms)
+{
+	struct tcp *t = c->tcp;
+	const struct return_address from = { .connection = c };
+	const struct arrival a = {
+		.octets = query, .len = query_len, .from = &from, .now_ms = now_ms, .patience = PATIENCE_NEW
+	};
+	size_t len;
+
+	c->pending++; /* before: the answer may be delivered inside */
+	const enum dispatch d = dispatch_query(t->dispatcher, &a, t->reply + 2, DNS_MESSAGE_OCTETS_MAX, &len);
+	if (d == DISPATCH_LATER || d == DISPATCH_HELD)
+		return;
+	c->pending--;
+	if (d == DISPATCH_REPLY)
+		send_message(c, t->reply, len);
+}
+
+enum frame { FRAME_NONE, FRAME_WHOLE, FRAME_BAD };
+
+/* The next query at the start of input, in one piece. */
+static enum frame next_frame(struct evbuffer *input, const uint8_t **ret, size_t *ret_len)
+{
+	uint8_t prefix[2];
+
+	if (evbuffer_copyout(input, prefix, 2) < 2)
+		return FRAME_NONE;
+	const size_t len = get_u16(prefix);
+	if (len < DNS_HEADER_OCTETS || len > FRAME_OCTETS_MAX)
+		return FRAME_BAD;
+	if (evbuffer_get_length(input) < 2 + len)
+		return FRAME_NONE;
+	const uint8_t *frame = evbuffer_pullup(input, (ev_ssize_t)(2 + len));
+	if (frame == NULL)
+		return FRAME_BAD;
+	*ret = frame + 2;
+	*ret_len = len;
+	return FRAME_WHOLE;
+}
+
+static bool has_room(const struct connection *c)
+{
+	return unsent(c) < OUTPUT_OCTETS_MAX && c->pending < PENDING_MAX;
+}
+
+/* Answers what has arrived, as far as there is room; false when the client does not speak DNS. */
+static bool answer_input(struct connection *c)
+{
+	struct evbuffer *input = bufferevent_get_input(c->stream);
+	const uint64_t now_ms = clock_ms();
+	enum frame frame = FRAME_NONE;
+	const uint8_t *query;
+	size_t len;
+
+	c->busy = true;
+	while (has_room(c) && (frame = next_frame(input, &query, &len)) == FRAME_WHOLE) {
+		answer(c, query, len, now_ms);
+		evbuffer_drain(input, 2 + len);
+		restart_idle_timer(c);
+	}
+	c->busy = false;
+	return frame != FRAME_BAD;
+}
+
+/* Goes on with a connection after anything happened to it; it may be gone afterwards. */
+static void proceed(struct connection *c)
+{
+	c->tcp->dispatcher->table = inbox_take(c->tcp->inbox);
+	if (!answer_input(c)) {
+		close_connection(c);
+		return;
+	}
+	if (!has_room(c))
+		bufferevent_disable(c->stream, EV_READ);
+	else if (!c->ended)
+		bufferevent_enable(c->stream, EV_READ);
+	else if (c->pending == 0 && unsent(c) == 0)
+		close_connection(c);
+}
+
+static void on_read(struct bufferevent *stream, void *arg)
+{
+	(void)stream;
+	proceed(arg);
+}
+
+/* Everything is sent. */
+static void on_written(struct bufferevent *stream, void *arg)
+{
+	(void)stream;
+	proceed(arg);
+}
+
+static void on_event(struct bufferevent *stream, short what, void *arg)
+{
+	struct connection *c = arg;
+
+	(void)stream;
+	if ((what & BEV_EVENT_EOF) == 0) {
+		close_connection(c);
+		return;
+	}
+	c->ended = true;
+	proceed(c);
+}
+
+/* Also for one that does not take its answers: nothing is read from it, so no query restarts the timer. */
+static void on_idle(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	close_connection(arg);
+}
+
+static struct connection *open_connection(struct tcp *t, evutil_socket_t fd)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->tcp = t;
+	c->stream = bufferevent_socket_new(t->loop, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->idle = c->stream != NULL ? evtimer_new(t->loop, on_idle, c) : NULL;
+	if (c->idle == NULL) {
+		if (c->stream != NULL)
+			bufferevent_free(c->stream);
+		free(c);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&t->connections, c, link);
+	t->n_connections++;
+	return c;
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int len,
+		      void *arg)
+{
+	struct tcp *t = arg;
+	const int on = 1;
+
+	(void)listener;
+	(void)peer;
+	(void)len;
+	if (t->n_connections >= t->options->tcp_clients)
+		close_connection(TAILQ_FIRST(&t->connections));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	struct connection *c = open_connection(t, fd);
+	if (c == NULL) {
+		evutil_closesocket(fd);
+		return;
+	}
+	bufferevent_setcb(c->stream, on_read, on_written, on_event, c);
+	bufferevent_setwatermark(c->stream, EV_READ, 0, INPUT_OCTETS_MAX);
+	restart_idle_timer(c);
+	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
+}
+
+/* Out of descriptors: the listener would report the waiting client again at once, and the loop would spin. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	static const struct timeval pause = { .tv_usec = ACCEPT_PAUSE_MS * 1000 };
+	struct tcp *t = arg;
+
+	evconnlistener_disable(listener);
+	event_add(t->accept_again, &pause);
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct tcp *t = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < t->n_listeners; i++)
+		evconnlistener_enable(t->listeners[i]);
+}
+
+static int listen_on(struct tcp *t, int fd)
+{
+	/* The socket stays the caller's: no LEV_OPT_CLOSE_ON_FREE; it listens already: backlog 0. */
+	struct evconnlistener *l = evconnlistener_new(t->loop, on_accept, t, LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+
+	if (l == NULL)
+		return -ENOMEM;
+	evconnlistener_set_error_cb(l, on_accept_error);
+	t->listeners[t->n_listeners++] = l;
+	return 0;
+}
+
+int tcp_create(struct event_base *loop, const int *fds, size_t n, const struct server_options *o,
+	       struct inbox *inbox, struct dispatcher *dispatcher, struct tcp **ret)
+{
+	struct tcp *t = calloc(1, sizeof(*t));
+	int r = 0;
+
+	if (t == NULL)
+		return -ENOMEM;
+	t->loop = loop;
+	t->options = o;
+	t->inbox = inbox;
+	t->dispatcher = dispatcher;
+	TAILQ_INIT(&t->connections);
+	t->accept_again = evtimer_new(loop, on_accept_again, t);
+	if (t->accept_again == NULL)
+		r = -ENOMEM;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = listen_on(t, fds[i]);
+	if (r == 0)
+		*ret = t;
+	else
+		tcp_destroy(t);
+	return r;
+}
+
+void tcp_stop_accepting(struct tcp *t)
+{
+	for (size_t i = 0; i < t->n_listeners; i++)
+		evconnlistener_free(t->listeners[i]);
+	t->n_listeners = 0;
+}
+
+void tcp_destroy(struct tcp *t)
+{
+	if (t == NULL)
+		return;
+	tcp_stop_accepting(t);
+	while (!TAILQ_EMPTY(&t->connections))
+		close_connection(TAILQ_FIRST(&t->connections));
+	if (t->accept_again != NULL)
+		event_free(t->accept_again);
+	free(t);
+}
+
+bool tcp_is_quiet(const struct tcp *t)
+{
+	const struct connection *c;
+
+	TAILQ_FOREACH(c, &t->connections, link)
+	{
+		if (c->pending > 0 || unsent(c) > 0)
+			return false;
+	}
+	return true;
+}
+
+void tcp_deliver(const struct return_address *to, const uint8_t *message, size_t len)
+{
+	struct connection *c = to->connection;
+	uint8_t prefix[2];
+
+	put_u16(prefix, (uint16_t)len);
+	c->pending--;
+	evbuffer_add(bufferevent_get_output(c->stream), prefix, sizeof(prefix));
+	evbuffer_add(bufferevent_get_output(c->stream), message, len);
+	if (!c->busy)
+		proceed(c);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* fuzz/fuzz_config.c -- any octets as a configuration file. Besides what the sanitizers see: what is refused
+ * is explained, and what is accepted holds what the other modules rely on. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "model/freshness.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void expect(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check(const struct config *c)
+{
+	const struct feed_options *f = c->feed;
+
+	expect(c->server.n_listen >= 1 && c->server.n_listen <= SERVER_LISTEN_MAX);
+	expect(c->server.threads >= 1 && c->server.threads <= SERVER_THREADS_MAX);
+	expect(c->user != NULL && c->forward.n_upstreams <= FORWARD_UPSTREAMS_MAX);
+	expect(f->n_zones >= 1 && f->n_registries >= 1 && f->n_registries <= FRESHNESS_REGISTRIES_MAX);
+	for (size_t i = 0; i < f->n_registries; i++) {
+		const struct registry_options *r = &f->registries[i];
+
+		expect(r->name != NULL && r->kind != NULL && r->service_label != NULL);
+		expect(strcmp(r->kind, "file") != 0 || r->path != NULL);
+		expect(strcmp(r->kind, "http") != 0 || r->http.url != NULL);
+		for (size_t j = 0; j < r->n_instances; j++)
+			expect(r->instances[j].address != NULL && r->instances[j].service != NULL);
+	}
+	for (size_t i = 0; i < f->n_zones; i++) {
+		const struct zone_options *z = &f->zones[i];
+
+		expect(z->answer.ttl_s <= 30 && z->answer.negative_ttl_s <= 30 && z->n_registries >= 1);
+		for (size_t j = 0; j < z->n_registries; j++)
+			expect(z->registries[j] < f->n_registries);
+		for (size_t j = 1; j < z->n_services; j++)
+			expect(strcmp(z->services[j - 1].name, z->services[j].name) < 0);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char path[64], *text = NULL;
+	size_t len = 0;
+	struct config *c = NULL;
+	int fd = memfd_create("config", MFD_CLOEXEC);
+	FILE *errors = open_memstream(&text, &len);
+
+	expect(fd >= 0 && errors != NULL && write(fd, data, size) == (ssize_t)size);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	const int r = config_read(path, errors, &c);
+	expect(fclose(errors) == 0);
+
+	expect((r == 0) == (c != NULL) && (r == 0) == (len == 0));
+	if (r == 0)
+		check(c);
+	config_destroy(c);
+	free(text);
+	close(fd);
+	return 0;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "registry/registry.h"
+
+#define GOOD(service, address) "{\"service\":\"" service "\",\"instances\":[\"" address "\"]}"
+
+static struct registry_options options;
+static struct registry *registry;
+static struct snapshot_builder *b;
+static struct snapshot *last; /* what the feeder would believe */
+
+static void set_up(void)
+{
+	options = (struct registry_options){
+		.kind = "file", .path = "/etc/services.d/*.json", .service_label = "service", .max_size = 1000
+	};
+	last = NULL;
+	b = snapshot_builder_create();
+	ck_assert_ptr_nonnull(b);
+	ck_assert_int_eq(registry_file.create(&options, &registry), 0);
+}
+
+static void tear_down(void)
+{
+	snapshot_release(last);
+	snapshot_builder_destroy(b);
+	registry_file.destroy(registry);
+}
+
+/* One file as it is found in a round. */
+struct found {
+	const char *name, *body; /* no body: unchanged, or the error */
+	int error;
+};
+
+static int read_found(const struct found *f)
+{
+	struct fetch_result res = { .name = f->name, .status = 200, .error = f->error };
+
+	if (f->error < 0)
+		res.error_text = strerror(-f->error);
+	else if (f->body == NULL)
+		res.unchanged = true;
+	else
+		res.body = f->body, res.len = strlen(f->body);
+	return registry_file.read(registry, &res, b);
+}
+
+/* A whole round; on failure nothing new is believed. */
+static int run(const struct found *found, size_t n)
+{
+	struct fetch_request request;
+	struct snapshot *s;
+	int r = registry_file.begin(registry, b);
+
+	ck_assert_int_eq(r, 0);
+	ck_assert(registry_file.next(registry, &request));
+	ck_assert_int_eq(request.source, FETCH_FILES);
+	ck_assert_str_eq(request.path, options.path);
+	ck_assert_uint_eq(request.max_size, 1000);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = read_found(&found[i]);
+	ck_assert(!registry_file.next(registry, &request));
+	if (r < 0) {
+		ck_assert_str_ne(snapshot_builder_error(b), "");
+		snapshot_builder_destroy(b);
+		b = snapshot_builder_create();
+	} else {
+		ck_assert_int_eq(snapshot_builder_seal(b, last, &s), 0);
+		snapshot_release(last);
+		last = s;
+	}
+	registry_file.end(registry, r == 0);
+	return r;
+}
+
+static bool knows(const char *service, size_t n_instances)
+{
+	const struct service *s = snapshot_find(last, service);
+
+	return s != NULL && s->n_instances == n_instances;
+}
+
+START_TEST(files_are_united)
+{
+	const struct found round[] = {
+		{ "a", GOOD("inventory", "10.0.0.1:80"), 0 },
+		{ "b", GOOD("inventory", "10.0.0.2:80"), 0 },
+		{ "c", GOOD("payments", "10.0.0.3:80"), 0 },
+	};
+
+	ck_assert_int_eq(run(round, 3), 0);
+	ck_assert_uint_eq(last->n_services, 2);
+	ck_assert(knows("inventory", 2));
+	ck_assert(knows("payments", 1));
+	ck_assert_int_eq(run(NULL, 0), 0);
+	ck_assert_uint_eq(last->n_services, 0);
+}
+END_TEST
+
+START_TEST(unchanged_file_says_what_it_said_by_the_same_pointer)
+{
+	const struct found first[] = { { "a", GOOD("inventory", "10.0.0.1:80"), 0 },
+				       { "b", GOOD("payments", "10.0.0.3:80"), 0 } };
+	const struct found second[] = { { "a", NULL, 0 }, { "b", GOOD("payments", "10.0.0.4:80"), 0 } };
+
+	ck_assert_int_eq(run(first, 2), 0);
+	const struct service *inventory = last->services[0], *payments = last->services[1];
+	service_keep(payments);
+	ck_assert_int_eq(run(second, 2), 0);
+	ck_assert_ptr_eq(last->services[0], inventory);
+	ck_assert_ptr_ne(last->services[1], payments);
+	service_release(payments);
+}
+END_TEST
+
+static const struct found troubles[] = {
+	{ "b", "", 0 },         { "b", "{\"service\":\"payments\",\"instances\":[\"10.0", 0 },
+	{ "b", "<html>", 0 },   { "b", "{\"service\":\"payments\"}", 0 },
+	{ "b", NULL, -EACCES }, { "b", NULL, -EFBIG },
+	{ "b", NULL, -EISDIR },
+};
+
+START_TEST(broken_file_keeps_what_it_said_until_it_is_repaired)
+{
+	const struct found good[] = { { "a", GOOD("inventory", "10.0.0.1:80"), 0 },
+				      { "b", GOOD("payments", "10.0.0.3:80"), 0 } };
+	const struct found broken[] = { { "a", GOOD("inventory", "10.0.0.2:80"), 0 }, troubles[_i] };
+	const struct found same[] = { { "a", NULL, 0 }, { "b", NULL, 0 } };
+	const struct found repaired[] = { { "a", NULL, 0 }, { "b", GOOD("orders", "10.0.0.3:80"), 0 } };
+
+	ck_assert_int_eq(run(good, 2), 0);
+	ck_assert_uint_eq(last->n_remarks, 0);
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(run(round == 0 ? broken : same, 2), 0);
+		ck_assert(knows("payments", 1));
+		ck_assert_uint_eq(last->services[0]->instances[0].address.octets[3], 2);
+		ck_assert_uint_eq(last->n_remarks, 1);
+		ck_assert_int_eq(strncmp(last->remarks[0], "b: ", 3), 0);
+		ck_assert_ptr_nonnull(strstr(last->remarks[0], "; what it said before stays"));
+	}
+	ck_assert_int_eq(run(repaired, 2), 0);
+	ck_assert(!knows("payments", 1));
+	ck_assert(knows("orders", 1));
+	ck_assert_uint_eq(last->n_remarks, 0);
+}
+END_TEST
+
+START_TEST(file_that_never_was_good_leaves_a_remark)
+{
+	const struct found round[] = { { "a", GOOD("inventory", "10.0.0.1:80"), 0 },
+				       { "/etc/b.json", "{\n  \"service\": inventory }", 0 } };
+
+	ck_assert_int_eq(run(round, 2), 0);
+	ck_assert_uint_eq(last->n_services, 1);
+	ck_assert_uint_eq(last->n_remarks, 1);
+	ck_assert_int_eq(strncmp(last->remarks[0], "/etc/b.json: 2:", 15), 0);
+	ck_assert_ptr_null(strstr(last->remarks[0], "stays"));
+}
+END_TEST
+
+START_TEST(file_that_is_gone_is_forgotten)
+{
+	const struct found both[] = { { "a", GOOD("inventory", "10.0.0.1:80"), 0 },
+				      { "b", GOOD("payments", "10.0.0.3:80"), 0 } };
+	const struct found raced[] = { { "a", NULL, 0 }, { "b", NULL, -ENOENT } };
+	const struct found broken[] = { { "a", NULL, 0 }, { "b", "{", 0 } };
+
+	ck_assert_int_eq(run(both, 2), 0);
+	ck_assert_int_eq(run(raced, 2), 0); /* gone between listing and reading */
+	ck_assert_uint_eq(last->n_services, 1);
+	ck_assert_int_eq(run(broken, 2), 0); /* a new file of the same name has said nothing yet */
+	ck_assert_uint_eq(last->n_services, 1);
+	ck_assert_uint_eq(last->n_remarks, 1);
+}
+END_TEST
+
+START_TEST(missing_plain_path_fails_the_round)
+{
+	options.path = "/etc/services.json";
+	const struct found good = { "/etc/services.json", GOOD("inventory", "10.0.0.1:80"), 0 };
+	const struct found missing = { "/etc/services.json", NULL, -ENOENT };
+	const struct found unreadable = { "/etc/services.json", NULL, -EACCES };
+	const struct found same = { "/etc/services.json", NULL, 0 };
+
+	ck_assert_int_eq(run(&missing, 1), -ENOENT);
+	ck_assert_int_eq(run(&good, 1), 0);
+	ck_assert_int_eq(run(&missing, 1), -ENOENT);
+	ck_assert(knows("inventory", 1));
+	ck_assert_int_eq(run(&same, 1), 0); /* what it said survived the failed round */
+	ck_assert(knows("inventory", 1));
+	ck_assert_int_eq(run(&unreadable, 1), 0);
+	ck_assert(knows("inventory", 1));
+	ck_assert_uint_eq(last->n_remarks, 1);
+}
+END_TEST
+
+START_TEST(unchanged_without_a_first_time_fails_the_round)
+{
+	const struct found same = { "a", NULL, 0 };
+
+	ck_assert_int_eq(run(&same, 1), -ESTALE);
+	ck_assert_int_eq(run(&same, 1), -ESTALE);
+}
+END_TEST
+
+START_TEST(bodies_without_a_name_get_the_configured_one)
+{
+	const struct found round = { "a", "[\"10.0.0.1:80\",\"10.0.0.2:http\"]", 0 };
+
+	options.service = "inventory";
+	ck_assert_int_eq(run(&round, 1), 0);
+	ck_assert(knows("inventory", 1));
+	ck_assert_uint_eq(last->dropped[DROP_PORT], 1);
+	ck_assert_uint_eq(last->n_remarks, 1);
+}
+END_TEST
+
+START_TEST(many_files_come_and_go_in_any_order)
+{
+	char names[300][16], bodies[300][80];
+	struct found round[300];
+
+	for (size_t i = 0; i < 300; i++) {
+		const size_t k = i * 77 % 300;
+
+		snprintf(names[i], sizeof(names[i]), "f%03zu", k);
+		snprintf(bodies[i], sizeof(bodies[i]), GOOD("s%zu", "10.0.1.1:%zu"), k, k + 1);
+		round[i] = (struct found){ names[i], bodies[i], 0 };
+	}
+	ck_assert_int_eq(run(round, 300), 0);
+	ck_assert_uint_eq(last->n_services, 300);
+	for (size_t i = 0; i < 300; i++)
+		round[i].body = NULL;
+	ck_assert_int_eq(run(round + 100, 200), 0);
+	ck_assert_uint_eq(last->n_services, 200);
+	ck_assert_int_eq(run(round + 99, 201), -ESTALE);
+	ck_assert_int_eq(run(round + 100, 200), 0);
+	ck_assert_uint_eq(last->n_services, 200);
+}
+END_TEST
+
+START_TEST(glob_of_too_many_files_fails_the_round)
+{
+	enum { N = 16385 };
+	struct found *round = calloc(N, sizeof(*round));
+	char(*names)[16] = calloc(N, sizeof(*names));
+
+	ck_assert_ptr_nonnull(round);
+	ck_assert_ptr_nonnull(names);
+	for (size_t i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "f%05zu", i);
+		round[i] = (struct found){ names[i], "[]", 0 };
+	}
+	ck_assert_int_eq(run(round, N), -EDQUOT);
+	ck_assert_int_eq(run(round, N - 1), 0);
+	free(round);
+	free(names);
+}
+END_TEST
+
+START_TEST(nothing_is_left_behind)
+{
+	registry_file.destroy(NULL);
+	ck_assert_str_eq(registry_file.name, "file");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("registry_file");
+	TCase *rounds = tcase_create("rounds");
+	TCase *trouble = tcase_create("trouble");
+
+	tcase_add_checked_fixture(rounds, set_up, tear_down);
+	tcase_add_checked_fixture(trouble, set_up, tear_down);
+	tcase_set_timeout(trouble, 20);
+	tcase_add_test(rounds, files_are_united);
+	tcase_add_test(rounds, unchanged_file_says_what_it_said_by_the_same_pointer);
+	tcase_add_test(rounds, file_that_is_gone_is_forgotten);
+	tcase_add_test(rounds, bodies_without_a_name_get_the_configured_one);
+	tcase_add_test(rounds, many_files_come_and_go_in_any_order);
+	tcase_add_test(rounds, nothing_is_left_behind);
+	tcase_add_loop_test(trouble, broken_file_keeps_what_it_said_until_it_is_repaired, 0,
+			    sizeof(troubles) / sizeof(troubles[0]));
+	tcase_add_test(trouble, file_that_never_was_good_leaves_a_remark);
+	tcase_add_test(trouble, missing_plain_path_fails_the_round);
+	tcase_add_test(trouble, unchanged_without_a_first_time_fails_the_round);
+	tcase_add_test(trouble, glob_of_too_many_files_fails_the_round);
+	suite_add_tcase(suite, rounds);
+	suite_add_tcase(suite, trouble);
+	return harness_run(suite);
+}

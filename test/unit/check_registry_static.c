@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "harness.h"
+#include "registry/registry.h"
+
+static struct snapshot *run(const struct static_instance *instances, size_t n)
+{
+	const struct registry_options o = { .kind = "static", .instances = instances, .n_instances = n };
+	struct snapshot_builder *b = snapshot_builder_create();
+	struct fetch_request request;
+	struct registry *r = NULL;
+	struct snapshot *s = NULL;
+
+	ck_assert_int_eq(registry_static.create(&o, &r), 0);
+	for (int round = 0; round < 2; round++) {
+		snapshot_release(s);
+		ck_assert_int_eq(registry_static.begin(r, b), 0);
+		ck_assert(!registry_static.next(r, &request));
+		ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
+	}
+	registry_static.destroy(r);
+	snapshot_builder_destroy(b);
+	return s;
+}
+
+START_TEST(configured_instances_are_there_in_every_round)
+{
+	const char *const tags[] = { "v2", "v1" };
+	const struct static_instance instances[] = {
+		{ .service = "Legacy", .address = "10.0.0.9:8080", .weight = 1 },
+		{ .service = "legacy",
+		  .address = "[2001:db8::1]:81",
+		  .name = "Two",
+		  .port_name = "http",
+		  .zone = "z",
+		  .tags = tags,
+		  .n_tags = 2,
+		  .weight = 0,
+		  .priority = 3,
+		  .health = HEALTH_WARNING,
+		  .protocol = PROTOCOL_UDP },
+		{ .service = "other", .address = "db.example", .weight = 1 },
+	};
+	struct snapshot *s = run(instances, 3);
+	const struct service *legacy = snapshot_find(s, "legacy");
+	const struct instance *two = &legacy->instances[1];
+
+	ck_assert_uint_eq(s->n_services, 2);
+	ck_assert_uint_eq(s->n_instances, 3);
+	ck_assert_uint_eq(legacy->instances[0].port, 8080);
+	ck_assert_uint_eq(legacy->instances[0].weight, 1);
+	ck_assert_uint_eq(two->address.len, 16);
+	ck_assert_uint_eq(two->port, 81);
+	ck_assert_str_eq(two->name, "two");
+	ck_assert_str_eq(two->port_name, "http");
+	ck_assert_str_eq(two->zone, "z");
+	ck_assert_uint_eq(two->n_tags, 2);
+	ck_assert_str_eq(two->tags[0], "v1");
+	ck_assert_uint_eq(two->weight, 0);
+	ck_assert_uint_eq(two->priority, 3);
+	ck_assert_int_eq(two->health, HEALTH_WARNING);
+	ck_assert_int_eq(two->protocol, PROTOCOL_UDP);
+	ck_assert_str_eq(snapshot_find(s, "other")->instances[0].host, "db.example");
+	snapshot_release(s);
+}
+END_TEST
+
+static const struct {
+	const char *address;
+	enum drop reason;
+} bad[] = {
+	{ "10.0.0.9:port", DROP_ADDRESS },  { "", DROP_ADDRESS },        { ":80", DROP_ADDRESS },
+	{ "10.0.0.9:70000", DROP_ADDRESS }, { "0.0.0.0", DROP_ADDRESS }, { "010.0.0.1", DROP_ADDRESS },
+};
+
+START_TEST(bad_instance_is_dropped_and_told)
+{
+	const struct static_instance instance = { .service = "legacy", .address = bad[_i].address };
+	struct snapshot *s = run(&instance, 1);
+
+	ck_assert_uint_eq(s->n_services, 1);
+	ck_assert_uint_eq(s->n_instances, 0);
+	ck_assert_uint_eq(s->dropped[bad[_i].reason], 1);
+	ck_assert_uint_eq(s->n_remarks, 1);
+	ck_assert_ptr_nonnull(strstr(s->remarks[0], bad[_i].address));
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(nothing_configured_is_an_empty_round)
+{
+	struct snapshot *s = run(NULL, 0);
+
+	ck_assert_uint_eq(s->n_services, 0);
+	snapshot_release(s);
+	registry_static.destroy(NULL);
+}
+END_TEST
+
+START_TEST(kinds_are_found_by_name)
+{
+	ck_assert_ptr_eq(registry_kind_find("static"), &registry_static);
+	ck_assert_ptr_eq(registry_kind_find("file"), &registry_file);
+	ck_assert_ptr_eq(registry_kind_find("http"), &registry_http);
+	ck_assert_ptr_null(registry_kind_find("HTTP"));
+	ck_assert_ptr_null(registry_kind_find(""));
+	ck_assert(!registry_static.brake);
+	ck_assert(!registry_file.brake);
+	ck_assert(registry_http.brake);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("registry_static");
+	TCase *instances = tcase_create("instances");
+	TCase *kinds = tcase_create("kinds");
+
+	tcase_add_test(instances, configured_instances_are_there_in_every_round);
+	tcase_add_loop_test(instances, bad_instance_is_dropped_and_told, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_test(instances, nothing_configured_is_an_empty_round);
+	tcase_add_test(kinds, kinds_are_found_by_name);
+	suite_add_tcase(suite, instances);
+	suite_add_tcase(suite, kinds);
+	return harness_run(suite);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "feed/schedule.h"
+
+#include <stdlib.h>
+
+#include "harness.h"
+
+enum { DRAWS = 20000 };
+
+static struct random r;
+
+static void seed(void)
+{
+	random_seed(&r);
+}
+
+static const struct {
+	uint64_t interval_ms, jitter_ms;
+} polls[] = {
+	{ 5000, 1000 }, { 5000, 0 }, { 0, 1000 }, { 1, 1 }, { 3600000, 600000 }, { UINT64_C(1) << 40, 0 },
+};
+
+START_TEST(pause_after_success_is_interval_plus_jitter)
+{
+	const uint64_t interval = polls[_i].interval_ms, jitter = polls[_i].jitter_ms;
+	struct schedule s = { .interval_ms = interval, .jitter_ms = jitter, .failures = 7 };
+	uint64_t least = UINT64_MAX, most = 0;
+
+	for (int i = 0; i < DRAWS; i++) {
+		const uint64_t pause = schedule_after_success(&s, &r);
+
+		ck_assert_uint_ge(pause, interval);
+		ck_assert_uint_le(pause, interval + jitter);
+		least = pause < least ? pause : least;
+		most = pause > most ? pause : most;
+	}
+	ck_assert_uint_eq(s.failures, 0);
+	/* The whole of the jitter is used: 20,000 draws leave out a hundredth at the edge with e^-200. */
+	ck_assert_uint_le(least, interval + jitter / 100);
+	ck_assert_uint_ge(most, interval + jitter - jitter / 100);
+}
+END_TEST
+
+START_TEST(jitter_of_years_does_not_overflow)
+{
+	struct schedule s = { .interval_ms = 1, .jitter_ms = UINT64_MAX / 2 };
+
+	for (int i = 0; i < 100; i++)
+		ck_assert_uint_le(schedule_after_success(&s, &r), UINT64_C(1) + UINT32_MAX);
+}
+END_TEST
+
+/* What uniform draws of the n-th failure in a row lie between. */
+static const struct {
+	unsigned failures;
+	uint64_t least, most;
+} backoffs[] = {
+	{ 0, 100, 500 },    { 1, 500, 1000 },   { 2, 500, 2000 },   { 3, 500, 4000 },
+	{ 4, 500, 8000 },   { 5, 500, 16000 },  { 6, 500, 30000 },  { 7, 500, 30000 },
+	{ 31, 500, 30000 }, { 32, 500, 30000 }, { 64, 500, 30000 }, { UINT32_MAX, 500, 30000 },
+};
+
+START_TEST(pause_after_failure_fills_its_range)
+{
+	uint64_t least = UINT64_MAX, most = 0, sum = 0;
+	const uint64_t width = backoffs[_i].most - backoffs[_i].least;
+
+	for (int i = 0; i < DRAWS; i++) {
+		struct schedule s = { .interval_ms = 5000, .failures = backoffs[_i].failures };
+		const uint64_t pause = schedule_after_failure(&s, 0, &r);
+
+		least = pause < least ? pause : least;
+		most = pause > most ? pause : most;
+		sum += pause;
+	}
+	ck_assert_uint_ge(least, backoffs[_i].least);
+	ck_assert_uint_le(most, backoffs[_i].most);
+	ck_assert_uint_le(least, backoffs[_i].least + width / 100);
+	ck_assert_uint_ge(most, backoffs[_i].most - width / 100);
+	/* A lump anywhere would move the mean: uniform means the middle, here within 14 deviations. */
+	ck_assert_uint_ge(sum / DRAWS, backoffs[_i].least + width / 2 - width * 3 / 100);
+	ck_assert_uint_le(sum / DRAWS, backoffs[_i].least + width / 2 + width * 3 / 100 + 1);
+}
+END_TEST
+
+START_TEST(failures_are_counted_and_stop_at_the_largest_number)
+{
+	struct schedule s = { .interval_ms = 5000 };
+
+	for (unsigned i = 0; i < 100; i++) {
+		ck_assert_uint_eq(s.failures, i);
+		ck_assert_uint_le(schedule_after_failure(&s, 0, &r), 30000);
+	}
+	s.failures = UINT32_MAX;
+	schedule_after_failure(&s, 0, &r);
+	ck_assert_uint_eq(s.failures, UINT32_MAX);
+}
+END_TEST
+
+static const struct {
+	uint64_t asked_ms, least, most;
+} retry_afters[] = {
+	{ 1, 500, 30000 },          { 40000, 40000, 44000 },        { 300000, 300000, 330000 },
+	{ 300001, 300000, 330000 }, { UINT64_MAX, 300000, 330000 },
+};
+
+START_TEST(retry_after_is_a_floor_with_a_cap_and_a_spread)
+{
+	for (unsigned failures = 1; failures < 40; failures++) {
+		for (int i = 0; i < 500; i++) {
+			struct schedule s = { .interval_ms = 5000, .failures = failures };
+			const uint64_t pause = schedule_after_failure(&s, retry_afters[_i].asked_ms, &r);
+
+			ck_assert_uint_ge(pause, retry_afters[_i].least);
+			ck_assert_uint_le(pause, retry_afters[_i].most);
+		}
+	}
+}
+END_TEST
+
+START_TEST(sidecars_told_the_same_retry_after_come_back_one_by_one)
+{
+	unsigned seconds[31] = { 0 };
+
+	for (int i = 0; i < 10000; i++) {
+		struct schedule s = { .interval_ms = 5000 };
+
+		seconds[(schedule_after_failure(&s, 300000, &r) - 300000) / 1000]++;
+	}
+	for (int i = 0; i < 30; i++)
+		ck_assert_uint_lt(seconds[i], 500); /* the mean is 333 */
+}
+END_TEST
+
+START_TEST(first_round_is_at_once_without_data)
+{
+	const struct schedule s = { .interval_ms = 5000, .jitter_ms = 1000 };
+
+	for (int i = 0; i < 100; i++)
+		ck_assert_uint_eq(schedule_first(&s, false, &r), 0);
+}
+END_TEST
+
+START_TEST(first_round_with_data_is_anywhere_in_the_interval)
+{
+	const struct schedule s = { .interval_ms = 5000, .jitter_ms = 1000 };
+	unsigned tenths[11] = { 0 };
+
+	for (int i = 0; i < DRAWS; i++) {
+		const uint64_t pause = schedule_first(&s, true, &r);
+
+		ck_assert_uint_le(pause, 5000);
+		tenths[pause / 500]++;
+	}
+	for (int i = 0; i < 10; i++) {
+		ck_assert_uint_gt(tenths[i], DRAWS / 10 * 8 / 10);
+		ck_assert_uint_lt(tenths[i], DRAWS / 10 * 12 / 10);
+	}
+}
+END_TEST
+
+enum { SIDECARS = 1000, HOUR_S = 3600 };
+
+static unsigned asked[HOUR_S]; /* requests the registry sees in each second of an hour */
+
+/* All sidecars of a fleet, each with its own clockwork, asking a registry for an hour. */
+static void run_fleet(bool has_data)
+{
+	for (int i = 0; i < SIDECARS; i++) {
+		struct schedule s = { .interval_ms = 5000, .jitter_ms = 1000 };
+		struct random own;
+
+		random_seed(&own);
+		for (uint64_t at = schedule_first(&s, has_data, &own); at / 1000 < HOUR_S;
+		     at += schedule_after_success(&s, &own))
+			asked[at / 1000]++;
+	}
+}
+
+/* No second above 1.6 times the mean (182 a second; 109 more are 8 deviations). Where the first lap, without
+ * jitter, meets the second, with it, one second expects only 100: a quarter of the mean is 6 deviations
+ * below. */
+static void assert_flat(int from_s)
+{
+	const unsigned mean = SIDECARS * 1000 / 5500;
+
+	for (int i = from_s; i < HOUR_S; i++) {
+		ck_assert_msg(asked[i] * 10 <= mean * 16, "%u requests in second %d", asked[i], i);
+		ck_assert_msg(asked[i] * 4 >= mean, "only %u requests in second %d", asked[i], i);
+	}
+}
+
+START_TEST(fleet_restarted_with_data_spreads_flat_at_once)
+{
+	run_fleet(true);
+	assert_flat(0);
+}
+END_TEST
+
+/* Without data everybody asks at once; the jitter alone has to wear the wave down, and needs its time. */
+START_TEST(fleet_started_without_data_flattens_within_half_an_hour)
+{
+	run_fleet(false);
+	ck_assert_uint_eq(asked[0], SIDECARS);
+	assert_flat(1800);
+}
+END_TEST
+
+/* The registry dies at the same instant for all; its return is seen in a window, not in a second. */
+START_TEST(fleet_whose_registry_fails_backs_off_spread)
+{
+	static unsigned tries[120];
+
+	for (int i = 0; i < SIDECARS; i++) {
+		struct schedule s = { .interval_ms = 5000, .jitter_ms = 1000 };
+
+		for (uint64_t at = 0; at < 120000; at += schedule_after_failure(&s, 0, &r))
+			tries[at / 1000]++;
+	}
+	for (int i = 60; i < 120; i++)
+		ck_assert_msg(tries[i] < 150, "%u requests in second %d", tries[i], i); /* the mean is 66 */
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("schedule");
+	TCase *pauses = tcase_create("pauses");
+	TCase *fleets = tcase_create("fleets");
+
+	tcase_add_checked_fixture(pauses, seed, NULL);
+	tcase_add_loop_test(pauses, pause_after_success_is_interval_plus_jitter, 0,
+			    sizeof(polls) / sizeof(polls[0]));
+	tcase_add_test(pauses, jitter_of_years_does_not_overflow);
+	tcase_add_loop_test(pauses, pause_after_failure_fills_its_range, 0,
+			    sizeof(backoffs) / sizeof(backoffs[0]));
+	tcase_add_test(pauses, failures_are_counted_and_stop_at_the_largest_number);
+	tcase_add_loop_test(pauses, retry_after_is_a_floor_with_a_cap_and_a_spread, 0,
+			    sizeof(retry_afters) / sizeof(retry_afters[0]));
+	tcase_add_test(pauses, sidecars_told_the_same_retry_after_come_back_one_by_one);
+	tcase_add_test(pauses, first_round_is_at_once_without_data);
+	tcase_add_test(pauses, first_round_with_data_is_anywhere_in_the_interval);
+	suite_add_tcase(suite, pauses);
+
+	tcase_add_checked_fixture(fleets, seed, NULL);
+	tcase_set_timeout(fleets, 30);
+	tcase_add_test(fleets, fleet_restarted_with_data_spreads_flat_at_once);
+	tcase_add_test(fleets, fleet_started_without_data_flattens_within_half_an_hour);
+	tcase_add_test(fleets, fleet_whose_registry_fails_backs_off_spread);
+	suite_add_tcase(suite, fleets);
+	return harness_run(suite);
+}

@@ -1,0 +1,711 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "harness.h"
+
+static struct snapshot_builder *b;
+
+static void set_up(void)
+{
+	b = snapshot_builder_create();
+	ck_assert_ptr_nonnull(b);
+}
+
+static void tear_down(void)
+{
+	snapshot_builder_destroy(b);
+}
+
+static void add(const char *service, const char *address, int64_t port)
+{
+	struct report r = report_blank();
+
+	r.service = service;
+	r.address = address;
+	r.port = port;
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+}
+
+static struct snapshot *seal(const struct snapshot *previous)
+{
+	struct snapshot *s = NULL;
+
+	ck_assert_int_eq(snapshot_builder_seal(b, previous, &s), 0);
+	ck_assert_ptr_nonnull(s);
+	return s;
+}
+
+static size_t dropped(const struct snapshot *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < DROP_REASONS; i++)
+		n += s->dropped[i];
+	return n;
+}
+
+#define L63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define L49 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static const struct {
+	const char *written, *kept; /* NULL: dropped */
+	enum drop reason;
+} names[] = {
+	{ "inventory", "inventory", 0 },
+	{ "Order_Service", "order_service", 0 },
+	{ "Inventory.SHOP", "inventory.shop", 0 },
+	{ "-odd-", "-odd-", 0 },
+	{ "9", "9", 0 },
+	{ L63, L63, 0 },
+	{ L49 "." L49 "." L49 "." L49 "a", L49 "." L49 "." L49 "." L49 "a", 0 },
+	{ "addr.shop", "addr.shop", 0 },
+	{ "_http._tcp.inventory", "_http._tcp.inventory", 0 },
+	{ NULL, NULL, DROP_SERVICE_NAME },
+	{ "", NULL, DROP_SERVICE_NAME },
+	{ ".", NULL, DROP_SERVICE_NAME },
+	{ "inventory.", NULL, DROP_SERVICE_NAME },
+	{ ".inventory", NULL, DROP_SERVICE_NAME },
+	{ "a..b", NULL, DROP_SERVICE_NAME },
+	{ "with space", NULL, DROP_SERVICE_NAME },
+	{ "caf\xc3\xa9", NULL, DROP_SERVICE_NAME },
+	{ "DEFAULT_GROUP@@inventory", NULL, DROP_SERVICE_NAME },
+	{ L63 "a", NULL, DROP_SERVICE_NAME },
+	{ L49 "." L49 "." L49 "." L49 "ab", NULL, DROP_SERVICE_NAME },
+	{ "addr", NULL, DROP_RESERVED },
+	{ "NS", NULL, DROP_RESERVED },
+	{ "inventory.addr", NULL, DROP_RESERVED },
+	{ "_status", NULL, DROP_RESERVED },
+	{ "_http._TCP", NULL, DROP_RESERVED },
+	{ "_udp", NULL, DROP_RESERVED },
+};
+
+START_TEST(service_names_are_host_names_in_lower_case)
+{
+	add(names[_i].written, "10.0.0.1", 80);
+	struct snapshot *s = seal(NULL);
+
+	if (names[_i].kept != NULL) {
+		ck_assert_uint_eq(s->n_services, 1);
+		ck_assert_str_eq(s->services[0]->name, names[_i].kept);
+		ck_assert_uint_eq(s->n_instances, 1);
+		ck_assert_uint_eq(dropped(s), 0);
+	} else {
+		ck_assert_uint_eq(s->n_services, 0);
+		ck_assert_uint_eq(s->dropped[names[_i].reason], 1);
+		ck_assert_uint_eq(dropped(s), 1);
+	}
+	snapshot_release(s);
+}
+END_TEST
+
+static const struct {
+	const char *written, *literal, *host;
+} addresses[] = {
+	{ "10.0.0.1", "10.0.0.1", NULL },
+	{ "127.0.0.1", "127.0.0.1", NULL },
+	{ "2001:DB8::1", "2001:db8::1", NULL },
+	{ "[2001:db8::1]", "2001:db8::1", NULL },
+	{ "::ffff:10.0.0.1", "10.0.0.1", NULL },
+	{ "2001:db8::2:9100", "2001:db8::2:9100", NULL },
+	{ "Inv-4.Example.NET", NULL, "inv-4.example.net" },
+	{ "trailing.dot.example.", NULL, "trailing.dot.example" },
+	{ "localhost", NULL, "localhost" },
+	{ "10.0.0.1.nip.example", NULL, "10.0.0.1.nip.example" },
+	{ "0xfood", NULL, "0xfood" },
+	{ NULL, NULL, NULL },
+	{ "", NULL, NULL },
+	{ ".", NULL, NULL },
+	{ "010.000.001.012", NULL, NULL },
+	{ "167772173", NULL, NULL },
+	{ "0x7f000001", NULL, NULL },
+	{ "10.0.1", NULL, NULL },
+	{ "example.0x1F", NULL, NULL },
+	{ "1.2.3.4.", NULL, NULL },
+	{ "0.0.0.0", NULL, NULL },
+	{ "255.255.255.255", NULL, NULL },
+	{ "224.0.0.1", NULL, NULL },
+	{ "::", NULL, NULL },
+	{ "ff02::1", NULL, NULL },
+	{ "fe80::1", NULL, NULL },
+	{ "fe80::1%eth0", NULL, NULL },
+	{ "name with space", NULL, NULL },
+	{ " 10.0.0.1", NULL, NULL },
+	{ "10.0.0.1:80", NULL, NULL },
+	{ "http://10.0.0.1/", NULL, NULL },
+	{ "a..b", NULL, NULL },
+	{ "caf\xc3\xa9.example", NULL, NULL },
+	{ L63 "a.example", NULL, NULL },
+};
+
+START_TEST(addresses_are_usable_literals_or_host_names)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	add("inventory", addresses[_i].written, 80);
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->n_services, 1); /* known in any case */
+	if (addresses[_i].literal == NULL && addresses[_i].host == NULL) {
+		ck_assert_uint_eq(s->n_instances, 0);
+		ck_assert_uint_eq(s->dropped[DROP_ADDRESS], 1);
+	} else {
+		const struct instance *in = &s->services[0]->instances[0];
+
+		ck_assert_uint_eq(s->n_instances, 1);
+		ck_assert_pstr_eq(in->host, addresses[_i].host);
+		ck_assert_uint_eq(in->address.len > 0, addresses[_i].literal != NULL);
+		if (addresses[_i].literal != NULL)
+			ck_assert_str_eq(address_to_text(&in->address, text), addresses[_i].literal);
+	}
+	snapshot_release(s);
+}
+END_TEST
+
+static const struct {
+	int64_t port, weight, priority;
+	bool good;
+	unsigned kept_weight, kept_priority;
+} numbers[] = {
+	{ 0, 1, 0, true, 1, 0 },
+	{ 65535, 0, -1, true, 0, 0 },
+	{ 80, -5, 65536, true, 1, 65535 },
+	{ 80, 65536, 7, true, 65535, 7 },
+	{ 80, INT64_MAX, INT64_MIN, true, 65535, 0 },
+	{ 65536, 1, 0, false, 0, 0 },
+	{ -1, 1, 0, false, 0, 0 },
+	{ INT64_MIN, 1, 0, false, 0, 0 },
+};
+
+START_TEST(numbers_are_brought_into_range_and_ports_must_be)
+{
+	struct report r = report_blank();
+
+	r.service = "inventory";
+	r.address = "10.0.0.1";
+	r.port = numbers[_i].port;
+	r.weight = numbers[_i].weight;
+	r.priority = numbers[_i].priority;
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->n_instances, numbers[_i].good);
+	ck_assert_uint_eq(s->dropped[DROP_PORT], !numbers[_i].good);
+	if (numbers[_i].good) {
+		ck_assert_uint_eq(s->services[0]->instances[0].port, numbers[_i].port);
+		ck_assert_uint_eq(s->services[0]->instances[0].weight, numbers[_i].kept_weight);
+		ck_assert_uint_eq(s->services[0]->instances[0].priority, numbers[_i].kept_priority);
+	}
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(names_that_are_no_labels_are_left_out)
+{
+	struct report r = report_blank();
+
+	r.service = "inventory";
+	r.address = "10.0.0.1";
+	r.name = "Inventory-1";
+	r.port_name = "HTTP";
+	r.zone = "";
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	r.address = "10.0.0.2";
+	r.name = "10.0.1.1#8080";
+	r.port_name = L63 "a";
+	r.zone = "Zone A";
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	struct snapshot *s = seal(NULL);
+	const struct instance *in = s->services[0]->instances;
+
+	ck_assert_uint_eq(s->n_instances, 2);
+	ck_assert_str_eq(in[0].name, "inventory-1");
+	ck_assert_str_eq(in[0].port_name, "http");
+	ck_assert_ptr_null(in[0].zone);
+	ck_assert_ptr_null(in[1].name);
+	ck_assert_ptr_null(in[1].port_name);
+	ck_assert_str_eq(in[1].zone, "Zone A");
+	ck_assert_uint_eq(dropped(s), 0);
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(tags_are_sorted_once_each_and_limited)
+{
+	char room[100][8];
+	const char *tags[100];
+	struct report r = report_blank();
+
+	for (size_t i = 0; i < 100; i++) {
+		snprintf(room[i], sizeof(room[i]), "t%02zu", (99 - i) / 2 * 2);
+		tags[i] = room[i];
+	}
+	tags[50] = "";
+	r.service = "inventory";
+	r.address = "10.0.0.1";
+	r.tags = tags;
+	r.n_tags = 100;
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	for (size_t i = 0; i < 100; i++) {
+		snprintf(room[i], sizeof(room[i]), "t%02zu", i);
+		tags[i] = room[i];
+	}
+	r.address = "10.0.0.2";
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	struct snapshot *s = seal(NULL);
+	const struct instance *in = s->services[0]->instances;
+
+	ck_assert_uint_eq(in[0].n_tags, 50);
+	ck_assert_str_eq(in[0].tags[0], "t00");
+	ck_assert_str_eq(in[0].tags[49], "t98");
+	ck_assert_uint_eq(in[1].n_tags, INSTANCE_TAGS_MAX);
+	ck_assert_str_eq(in[1].tags[63], "t63");
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(metadata_is_sorted_and_first_of_equal_keys_stays)
+{
+	const struct metadata metadata[] = { { "version", "1" }, { "build", "7" }, { "version", "2" } };
+	struct report r = report_blank();
+
+	r.service = "inventory";
+	r.address = "10.0.0.1";
+	r.metadata = metadata;
+	r.n_metadata = 3;
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	struct snapshot *s = seal(NULL);
+	const struct instance *in = s->services[0]->instances;
+
+	ck_assert_uint_eq(in->n_metadata, 2);
+	ck_assert_str_eq(in->metadata[0].key, "build");
+	ck_assert_str_eq(in->metadata[1].value, "1");
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(first_report_of_an_instance_stands_with_the_tags_of_both)
+{
+	const char *const blue[] = { "blue", "v1" }, *const green[] = { "green", "v1" };
+	struct report r = report_blank();
+
+	r.service = "inventory";
+	r.address = "10.0.0.1";
+	r.port = 80;
+	r.weight = 7;
+	r.health = HEALTH_CRITICAL;
+	r.tags = blue;
+	r.n_tags = 2;
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	r.weight = 9;
+	r.health = HEALTH_PASSING;
+	r.tags = green;
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	r.service = "INVENTORY";
+	r.address = "[::ffff:10.0.0.1]";
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	struct snapshot *s = seal(NULL);
+	const struct instance *in = s->services[0]->instances;
+
+	ck_assert_uint_eq(s->n_instances, 1);
+	ck_assert_uint_eq(in->weight, 7);
+	ck_assert_int_eq(in->health, HEALTH_CRITICAL);
+	ck_assert_uint_eq(in->n_tags, 3);
+	ck_assert_str_eq(in->tags[0], "blue");
+	ck_assert_str_eq(in->tags[1], "green");
+	ck_assert_str_eq(in->tags[2], "v1");
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(port_protocol_and_names_tell_instances_apart)
+{
+	struct report r = report_blank();
+
+	r.service = "inventory";
+	r.address = "10.0.0.1";
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	r.port = 80;
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	r.protocol = PROTOCOL_UDP;
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	r.port_name = "http";
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	r.name = "one";
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	r.address = "one.example";
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->n_instances, 6);
+	for (size_t i = 1; i < 6; i++)
+		ck_assert_int_lt(
+			instance_compare(&s->services[0]->instances[i - 1], &s->services[0]->instances[i]),
+			0);
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(digest_does_not_depend_on_order_but_on_content)
+{
+	add("a", "10.0.0.1", 80);
+	add("a", "10.0.0.2", 80);
+	add("b", "10.0.0.3", 80);
+	struct snapshot *one = seal(NULL);
+	add("b", "10.0.0.3", 80);
+	add("a", "10.0.0.2", 80);
+	add("a", "10.0.0.1", 80);
+	struct snapshot *two = seal(NULL);
+	add("a", "10.0.0.1", 80);
+	add("a", "10.0.0.2", 81);
+	struct snapshot *three = seal(NULL);
+
+	ck_assert_uint_eq(one->services[0]->digest, two->services[0]->digest);
+	ck_assert_ptr_ne(one->services[0], two->services[0]);
+	ck_assert(service_equal(one->services[0], two->services[0]));
+	ck_assert_uint_ne(one->services[0]->digest, three->services[0]->digest);
+	ck_assert(!service_equal(one->services[0], three->services[0]));
+	snapshot_release(one);
+	snapshot_release(two);
+	snapshot_release(three);
+}
+END_TEST
+
+START_TEST(unchanged_services_are_shared_with_the_previous_snapshot)
+{
+	add("a", "10.0.0.1", 80);
+	add("b", "10.0.0.2", 80);
+	add("d", "10.0.0.4", 80);
+	struct snapshot *one = seal(NULL);
+	add("d", "10.0.0.4", 80);
+	add("c", "10.0.0.3", 80);
+	add("b", "10.0.0.9", 80);
+	add("a", "10.0.0.1", 80);
+	struct snapshot *two = seal(one);
+
+	ck_assert_uint_eq(two->n_services, 4);
+	ck_assert_ptr_eq(two->services[0], one->services[0]);
+	ck_assert_ptr_ne(two->services[1], one->services[1]);
+	ck_assert_ptr_eq(two->services[3], one->services[2]);
+	snapshot_release(one);
+	ck_assert_str_eq(two->services[3]->name, "d"); /* outlives the snapshot it came from */
+	ck_assert_uint_eq(two->services[3]->users, 1);
+	snapshot_release(two);
+}
+END_TEST
+
+static void note_name(void *context, const char *name)
+{
+	strcat(context, name);
+	strcat(context, " ");
+}
+
+START_TEST(comparison_names_what_came_went_and_changed)
+{
+	char names_seen[64] = "";
+
+	add("a", "10.0.0.1", 80);
+	add("b", "10.0.0.2", 80);
+	add("d", "10.0.0.4", 80);
+	struct snapshot *one = seal(NULL);
+	add("a", "10.0.0.1", 80);
+	add("b", "10.0.0.9", 80);
+	add("c", "10.0.0.3", 80);
+	struct snapshot *two = seal(NULL); /* "a" is equal, but not shared */
+
+	snapshot_compare(one, two, note_name, names_seen);
+	ck_assert_str_eq(names_seen, "b c d ");
+	names_seen[0] = '\0';
+	snapshot_compare(NULL, one, note_name, names_seen);
+	ck_assert_str_eq(names_seen, "a b d ");
+	names_seen[0] = '\0';
+	snapshot_compare(two, NULL, note_name, names_seen);
+	ck_assert_str_eq(names_seen, "a b c ");
+	names_seen[0] = '\0';
+	snapshot_compare(one, one, note_name, names_seen);
+	snapshot_compare(NULL, NULL, note_name, names_seen);
+	ck_assert_str_eq(names_seen, "");
+	snapshot_release(one);
+	snapshot_release(two);
+}
+END_TEST
+
+START_TEST(services_are_found_by_their_folded_name)
+{
+	char name[16];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "S%02d", i);
+		ck_assert_int_eq(snapshot_builder_add_service(b, name), 0);
+	}
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->n_services, 100);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "s%02d", i);
+		ck_assert_ptr_eq(snapshot_find(s, name), s->services[i]);
+	}
+	ck_assert_ptr_null(snapshot_find(s, "S00"));
+	ck_assert_ptr_null(snapshot_find(s, "s"));
+	ck_assert_ptr_null(snapshot_find(s, "t"));
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(service_without_instances_is_known)
+{
+	ck_assert_int_eq(snapshot_builder_add_service(b, "idle"), 0);
+	add("busy", "10.0.0.1", 80);
+	ck_assert_int_eq(snapshot_builder_add_service(b, "Busy"), 0);
+	ck_assert_int_eq(snapshot_builder_add_service(b, "no name"), 0);
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->n_services, 2);
+	ck_assert_uint_eq(snapshot_find(s, "idle")->n_instances, 0);
+	ck_assert_uint_eq(snapshot_find(s, "busy")->n_instances, 1);
+	ck_assert_uint_eq(s->dropped[DROP_SERVICE_NAME], 1);
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(snapshots_are_taken_over_by_pointer_and_united_where_they_meet)
+{
+	add("a", "10.0.0.1", 80);
+	add("b", "10.0.0.2", 80);
+	add("c", "10.0.0.5", 80);
+	add("", "10.0.0.1", 80);
+	snapshot_builder_remark(b, "one");
+	struct snapshot *one = seal(NULL);
+	add("b", "10.0.0.2", 80);
+	add("b", "10.0.0.3", 80);
+	ck_assert_int_eq(snapshot_builder_add_service(b, "c"), 0);
+	struct snapshot *two = seal(NULL);
+
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, one), 0);
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, two), 0);
+	ck_assert_int_eq(snapshot_builder_keep_service(b, one->services[0]), 0);
+	struct snapshot *all = seal(NULL);
+
+	ck_assert_uint_eq(all->n_services, 3);
+	ck_assert_uint_eq(all->n_instances, 4);
+	ck_assert_ptr_eq(all->services[0], one->services[0]);
+	ck_assert_uint_eq(all->services[1]->n_instances, 2);
+	ck_assert_ptr_eq(all->services[2], one->services[2]);
+	ck_assert_uint_eq(all->dropped[DROP_SERVICE_NAME], 1);
+	ck_assert_uint_eq(all->n_remarks, 2);
+	ck_assert_str_eq(all->remarks[1], "one");
+
+	/* The same again is the same services, also the one that had to be united. */
+	snapshot_release(one);
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, two), 0);
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, all), 0);
+	struct snapshot *again = seal(all);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_ptr_eq(again->services[i], all->services[i]);
+	snapshot_release(two);
+	snapshot_release(all);
+	snapshot_release(again);
+}
+END_TEST
+
+START_TEST(report_is_added_to_a_kept_service)
+{
+	add("a", "10.0.0.1", 80);
+	struct snapshot *one = seal(NULL);
+
+	ck_assert_int_eq(snapshot_builder_keep_service(b, one->services[0]), 0);
+	add("a", "10.0.0.2", 80);
+	snapshot_release(one); /* the builder holds what it was given */
+	struct snapshot *two = seal(NULL);
+	ck_assert_uint_eq(two->n_instances, 2);
+	ck_assert_int_eq(snapshot_builder_keep_service(b, two->services[0]), 0);
+	snapshot_release(two); /* and gives it back when it goes */
+}
+END_TEST
+
+START_TEST(one_service_takes_no_more_than_its_limit)
+{
+	char address[32];
+
+	for (unsigned i = 0; i < SERVICE_INSTANCES_MAX + 10; i++) {
+		snprintf(address, sizeof(address), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+		add("a", address, 80);
+	}
+	add("b", "10.0.0.1", 80);
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->n_instances, SERVICE_INSTANCES_MAX + 1);
+	ck_assert_uint_eq(s->dropped[DROP_LIMIT], 10);
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, s), 0);
+	add("a", "10.9.9.9", 80);
+	struct snapshot *more = seal(s);
+	ck_assert_uint_eq(more->dropped[DROP_LIMIT], 11);
+	ck_assert_ptr_eq(more->services[0], s->services[0]);
+	snapshot_release(s);
+	snapshot_release(more);
+}
+END_TEST
+
+START_TEST(registry_has_no_more_services_than_its_limit)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < SNAPSHOT_SERVICES_MAX + 3; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		ck_assert_int_eq(snapshot_builder_add_service(b, name), 0);
+	}
+	add("one-more", "10.0.0.1", 80);
+	add("s1", "10.0.0.1", 80);
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->n_services, SNAPSHOT_SERVICES_MAX);
+	ck_assert_uint_eq(s->n_instances, 1);
+	ck_assert_uint_eq(s->dropped[DROP_LIMIT], 4);
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(first_drops_are_told_in_plain_text)
+{
+	add("inventory", "010.000.001.012", 80);
+	add("inven\ttory\x1b[2J", "10.0.0.1", 80);
+	add("inventory", "10.0.0.1", 70000);
+	for (int i = 0; i < 20; i++)
+		add("inventory",
+		    "not an address, and a text much too long to be printed whole in any line of a log, "
+		    "whoever wrote it",
+		    80);
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->dropped[DROP_ADDRESS], 21);
+	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX / 2);
+	ck_assert_str_eq(s->remarks[0], "instance of \"inventory\" dropped (address): \"010.000.001.012\"");
+	ck_assert_str_eq(s->remarks[1],
+			 "instance of \"inven\\x09tory\\x1b[2J\" dropped (service-name): \"10.0.0.1\"");
+	ck_assert_str_eq(s->remarks[2], "instance of \"inventory\" dropped (port): \"10.0.0.1 port 70000\"");
+	ck_assert_str_eq(
+		s->remarks[3],
+		"instance of \"inventory\" dropped (address): \"not an address, and a text much too long "
+		"to be printed whole in any line of a lo\"...");
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(remarks_are_limited_and_visible)
+{
+	char remark[4096];
+
+	memset(remark, '\xff', sizeof(remark) - 1);
+	remark[sizeof(remark) - 1] = '\0';
+	for (int i = 0; i < 20; i++)
+		snapshot_builder_remark(b, "%d: %s", i, i == 3 ? remark : "line\nbreak");
+	snapshot_builder_drop(b, DROP_SHAPE, "null");
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->dropped[DROP_SHAPE], 1);
+	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX);
+	ck_assert_str_eq(s->remarks[0], "0: line\\x0abreak");
+	ck_assert_uint_lt(strlen(s->remarks[3]), 256);
+	ck_assert_uint_gt(strlen(s->remarks[3]), 200);
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(failure_has_a_text_and_sealing_empties_the_builder)
+{
+	ck_assert_str_eq(snapshot_builder_error(b), "");
+	ck_assert_int_eq(snapshot_builder_fail(b, -5, "%s at \"%s\"", "broken", "\n"), -5);
+	ck_assert_str_eq(snapshot_builder_error(b), "broken at \"\\x0a\"");
+	ck_assert_int_eq(snapshot_builder_fail(b, -5, "again: %s", snapshot_builder_error(b)), -5);
+	ck_assert_str_eq(snapshot_builder_error(b), "again: broken at \"\\x0a\"");
+	add("a", "10.0.0.1", 80);
+	add("a", "", 80);
+	snapshot_release(seal(NULL));
+	struct snapshot *s = seal(NULL);
+	ck_assert_uint_eq(s->n_services, 0);
+	ck_assert_uint_eq(dropped(s), 0);
+	ck_assert_uint_eq(s->n_remarks, 0);
+	ck_assert_str_eq(snapshot_builder_error(b), "");
+	ck_assert_ptr_eq(snapshot_keep(s), s);
+	snapshot_release(s);
+	snapshot_release(s);
+	snapshot_release(NULL);
+	snapshot_builder_destroy(NULL);
+	service_release(NULL);
+	for (int i = 0; i < DROP_REASONS; i++)
+		ck_assert_uint_gt(strlen(drop_to_text((enum drop)i)), 0);
+}
+END_TEST
+
+/* A round of this size comes every few seconds: 100 ms of it would be 2 % of a core. The bound is wide
+ * because sanitizers and busy machines are slow; a quadratic step anywhere in it would still take minutes. */
+START_TEST(fifty_thousand_instances_are_sealed_quickly)
+{
+	char service[32], address[32];
+
+	for (unsigned i = 0; i < 50000; i++) {
+		snprintf(service, sizeof(service), "service-%u", i % 10000);
+		snprintf(address, sizeof(address), "10.0.%u.%u", i >> 8, i & 255);
+		add(service, address, 8080);
+	}
+	const uint64_t start = clock_ms();
+	struct snapshot *one = seal(NULL);
+	const uint64_t sealed = clock_ms();
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, one), 0);
+	struct snapshot *two = seal(one);
+	const uint64_t shared = clock_ms();
+
+	ck_assert_uint_eq(one->n_services, 10000);
+	ck_assert_uint_eq(one->n_instances, 50000);
+	ck_assert_ptr_eq(one->services[777], two->services[777]);
+	ck_assert_uint_lt(sealed - start, 2000);
+	ck_assert_uint_lt(shared - sealed, 2000);
+	snapshot_release(one);
+	snapshot_release(two);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("snapshot");
+	TCase *checks = tcase_create("checks");
+	TCase *rounds = tcase_create("rounds");
+	TCase *limits = tcase_create("limits");
+	TCase *texts = tcase_create("texts");
+	TCase *cases[] = { checks, rounds, limits, texts };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		tcase_add_checked_fixture(cases[i], set_up, tear_down);
+		suite_add_tcase(suite, cases[i]);
+	}
+	tcase_add_loop_test(checks, service_names_are_host_names_in_lower_case, 0,
+			    sizeof(names) / sizeof(names[0]));
+	tcase_add_loop_test(checks, addresses_are_usable_literals_or_host_names, 0,
+			    sizeof(addresses) / sizeof(addresses[0]));
+	tcase_add_loop_test(checks, numbers_are_brought_into_range_and_ports_must_be, 0,
+			    sizeof(numbers) / sizeof(numbers[0]));
+	tcase_add_test(checks, names_that_are_no_labels_are_left_out);
+	tcase_add_test(checks, tags_are_sorted_once_each_and_limited);
+	tcase_add_test(checks, metadata_is_sorted_and_first_of_equal_keys_stays);
+	tcase_add_test(rounds, first_report_of_an_instance_stands_with_the_tags_of_both);
+	tcase_add_test(rounds, port_protocol_and_names_tell_instances_apart);
+	tcase_add_test(rounds, digest_does_not_depend_on_order_but_on_content);
+	tcase_add_test(rounds, unchanged_services_are_shared_with_the_previous_snapshot);
+	tcase_add_test(rounds, comparison_names_what_came_went_and_changed);
+	tcase_add_test(rounds, services_are_found_by_their_folded_name);
+	tcase_add_test(rounds, service_without_instances_is_known);
+	tcase_add_test(rounds, snapshots_are_taken_over_by_pointer_and_united_where_they_meet);
+	tcase_add_test(rounds, report_is_added_to_a_kept_service);
+	tcase_add_test(limits, one_service_takes_no_more_than_its_limit);
+	tcase_add_test(limits, registry_has_no_more_services_than_its_limit);
+	tcase_add_test(limits, fifty_thousand_instances_are_sealed_quickly);
+	tcase_set_timeout(limits, 30);
+	tcase_add_test(texts, first_drops_are_told_in_plain_text);
+	tcase_add_test(texts, remarks_are_limited_and_visible);
+	tcase_add_test(texts, failure_has_a_text_and_sealing_empties_the_builder);
+	return harness_run(suite);
+}
