@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* config.h -- the configuration file, read into the options structs of the modules.
  *
- * Main only, one file at a time (the library's lexer is global). The rows in src/config.c are the one list of
- * keys: parser, error messages, conf/phonebook.conf and the manual page follow them, and a test compares.
+ * Main only, one file at a time (the library's lexer is global). The rows in src/config_rows.c are the one
+ * list of keys: parser, error messages, conf/phonebook.conf and the manual page follow them, and a test
+ * compares.
  */
 #ifndef PHONEBOOK_CONFIG_H
 #define PHONEBOOK_CONFIG_H
@@ -24,7 +25,7 @@ struct config {
 };
 
 /* Reads the file at path. Every problem is written to errors as "FILE:LINE: what is wrong", and nothing is
- * kept: -EINVAL, or -ENOENT, -EACCES... when the file cannot be read at all. */
+ * kept: -EINVAL, or -ENOENT, -EACCES... when the file cannot be read at all, which is written too. */
 int config_read(const char *path, FILE *errors, struct config **ret);
 
 /* NULL is fine. */

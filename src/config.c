@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,26 +51,6 @@ static size_t read_endpoints(const struct config_value *v, struct endpoint *ret,
 	return n;
 }
 
-static void build_server(struct config_tree *t, struct config *c)
-{
-	struct config_block *top = t->first;
-	const struct config_value *listen = config_block_get(top, "listen");
-	struct endpoint *all = c->server.listen;
-
-	config_block_store(t, top, &c->arena, c);
-	c->server.n_listen = read_endpoints(listen, all, SERVER_LISTEN_MAX);
-	for (size_t i = 0; i < c->server.n_listen; i++) {
-		char text[ENDPOINT_TEXT_MAX];
-
-		for (size_t j = 0; j < i; j++) {
-			if (endpoint_equal(&all[i], &all[j]))
-				config_complain(t, listen->first->file, listen->first->line,
-						"listen: %s stands here twice",
-						endpoint_to_text(&all[i], text));
-		}
-	}
-}
-
 static bool is_any(const struct address *a)
 {
 	static const uint8_t zeroes[16];
@@ -79,44 +58,42 @@ static bool is_any(const struct address *a)
 	return memcmp(a->octets, zeroes, a->len) == 0;
 }
 
-/* Loopback, or an address of one of the interfaces. */
-static bool is_on_this_host(const struct address *a)
+/* An answer must come from the address that was asked (RFC 2181 section 4.1), which a socket on all of them
+ * does not tell; and a resolver for one host has no business on all its networks. */
+static void check_listen(struct config_tree *t, const struct config_text *at, const struct endpoint *all,
+			 size_t i)
 {
-	static const uint8_t ip6_loopback[16] = { [15] = 1 };
-	struct ifaddrs *all = NULL;
-	bool found = a->len == 4 ? a->octets[0] == 127 : memcmp(a->octets, ip6_loopback, 16) == 0;
+	char text[ENDPOINT_TEXT_MAX];
+	struct address a;
 
-	if (found || getifaddrs(&all) < 0)
-		return found;
-	for (const struct ifaddrs *i = all; i != NULL && !found; i = i->ifa_next) {
-		struct endpoint e = { .len = 0 };
-		struct address own;
-
-		if (i->ifa_addr == NULL ||
-		    (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
-			continue;
-		memcpy(&e.at, i->ifa_addr,
-		       i->ifa_addr->sa_family == AF_INET ? sizeof(e.at.ip4) : sizeof(e.at.ip6));
-		endpoint_to_address(&e, &own);
-		found = memcmp(&own, a, sizeof(own)) == 0;
+	endpoint_to_address(&all[i], &a);
+	if (is_any(&a))
+		config_complain(t, at->file, at->line,
+				"listen: %s is no single address: name each one to listen on",
+				endpoint_to_text(&all[i], text));
+	for (size_t j = 0; j < i; j++) {
+		if (endpoint_equal(&all[i], &all[j]))
+			config_complain(t, at->file, at->line, "listen: %s stands here twice",
+					endpoint_to_text(&all[i], text));
 	}
-	freeifaddrs(all);
-	return found;
 }
 
-/* Would a query to server come back to us? A listener on the wildcard address has every address of its
- * family. */
+static void build_server(struct config_tree *t, struct config *c)
+{
+	struct config_block *top = t->first;
+	const struct config_value *listen = config_block_get(top, "listen");
+
+	config_block_store(t, top, &c->arena, c);
+	c->server.n_listen = read_endpoints(listen, c->server.listen, SERVER_LISTEN_MAX);
+	for (size_t i = 0; i < c->server.n_listen; i++)
+		check_listen(t, listen->first, c->server.listen, i);
+}
+
+/* Would a query to server come back to us? */
 static bool is_listener(const struct server_options *o, const struct endpoint *server)
 {
-	struct address to, own;
-
-	endpoint_to_address(server, &to);
 	for (size_t i = 0; i < o->n_listen; i++) {
-		endpoint_to_address(&o->listen[i], &own);
 		if (endpoint_equal(&o->listen[i], server))
-			return true;
-		if (is_any(&own) && own.len == to.len &&
-		    endpoint_port(server) == endpoint_port(&o->listen[i]) && is_on_this_host(&to))
 			return true;
 	}
 	return false;

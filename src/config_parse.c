@@ -108,7 +108,7 @@ static void complain_about_key(const cfg_t *cfg, const char *key)
 		config_complain(parser->tree, parser->file, cfg->line, "no such key or block: %s", key);
 }
 
-static void report(cfg_t *cfg, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0))) report(cfg_t *cfg, const char *format, va_list args)
 {
 	char text[CONFIG_ERROR_MAX];
 

@@ -159,13 +159,13 @@ static const struct config_row forward_rows[] = {
 
 #define ROWS(table) .rows = (table), .n_rows = sizeof(table) / sizeof((table)[0])
 static const struct config_kind kinds[BLOCK_KINDS] = {
-	[BLOCK_TOP] = { "root", .title = NULL, ROWS(top_rows) },
+	[BLOCK_TOP] = { "root", ROWS(top_rows) },
 	[BLOCK_ZONE] = { "zone", "service.local",
 		"A zone to answer for. Without any, there is this one with all registries.", ROWS(zone_rows) },
 	[BLOCK_SERVICE] = { "service", "inventory.service.local",
 		"One service, where it shall differ from its zone; what is left out is as in the zone.",
 		ROWS(service_rows) },
-	[BLOCK_STATIC] = { "static", "fixed", "A registry written here." },
+	[BLOCK_STATIC] = { "static", "fixed", "A registry written here.", .n_rows = 0 },
 	[BLOCK_INSTANCE] = { "instance", "10.0.0.9:8080",
 		"An instance: an IP address or a host name, and a port.", ROWS(instance_rows) },
 	[BLOCK_FILE] = { "file", "local",

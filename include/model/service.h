@@ -21,19 +21,20 @@ struct metadata {
 	const char *key, *value;
 };
 
+/* Packed by size: a host with 50,000 instances keeps them twice while it reads a new list. */
 struct instance {
-	struct address address;  /* len 0: known by host only */
+	struct address address; /* len 0: known by host only */
+	uint8_t health;         /* enum health */
+	uint8_t protocol;       /* enum protocol */
+	uint16_t port;          /* 0: none */
+	uint16_t weight, priority;
+	uint16_t n_tags, n_metadata;
 	const char *host;        /* host name, folded, or NULL */
 	const char *name;        /* its own name, a folded label, or NULL */
 	const char *port_name;   /* a folded label, or NULL */
 	const char *zone;        /* or NULL */
 	const char *const *tags; /* as the registry wrote them, sorted */
 	const struct metadata *metadata;
-	uint16_t n_tags, n_metadata;
-	uint16_t port; /* 0: none */
-	uint16_t weight, priority;
-	enum health health;
-	enum protocol protocol;
 };
 
 struct service {

@@ -120,6 +120,9 @@ void snapshot_release(struct snapshot *s);
 /* The service of that folded name, or NULL. */
 const struct service *snapshot_find(const struct snapshot *s, const char *name);
 
+/* True when both share all services, as a snapshot does with the one before it that had the same content. */
+bool snapshot_is_same(const struct snapshot *a, const struct snapshot *b);
+
 /* Calls changed() for each service that is in one but not the other, or differs; either may be NULL. */
 void snapshot_compare(const struct snapshot *before, const struct snapshot *after,
 		      void (*changed)(void *context, const char *name), void *context);

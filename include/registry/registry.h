@@ -102,7 +102,7 @@ struct registry_kind {
 	bool (*next)(struct registry *r, struct fetch_request *ret);
 
 	/* Takes a result: 0, ROUND_UNCHANGED, or a negative errno that spoils the round, its reason set by
-	 * snapshot_builder_fail(). */
+	 * snapshot_builder_fail(). NULL for a kind whose next() is never true. */
 	int (*read)(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b);
 
 	/* The round that was read is now what Phonebook believes (accepted), or was thrown away: validators

@@ -16,7 +16,7 @@
 #include "zone/options.h"
 #include "zone/policy.h"
 
-enum { ROW_WITHOUT_SRV = UINT32_MAX };
+static const uint32_t ROW_WITHOUT_SRV = UINT32_MAX;
 
 struct row {
 	const struct instance *instance;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -204,6 +205,9 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	publisher_sweep_hosts(f->plan->publisher);
+#ifdef __GLIBC__
+	malloc_trim(0); /* what reading a large list took is lent to the kernel until the next one */
+#endif
 }
 
 /* --- plans --- */

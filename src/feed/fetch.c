@@ -2,6 +2,7 @@
 #include "feed/fetch.h"
 
 #include <ctype.h>
+#define CURL_DISABLE_DEPRECATION /* curl_multi_socket_all(), see nudge_soon() */
 #include <curl/curl.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -29,6 +30,7 @@ enum {
 	PAUSE_MAX_S = 300,           /* a server that asks for a day would make us serve yesterday */
 	DEFAULT_TIMEOUT_MS = 5000,   /* a request without any limit must not exist */
 	DEFAULT_MAX_SIZE = 16 << 20, /* nor a body without */
+	NUDGE_MS = 20,               /* see nudge_soon() */
 	CONNECTIONS_MAX = 64,        /* kept open; libcurl would keep four for each request in flight */
 	PLACES_MAX = 64,             /* hosts whose addresses are remembered; more cost a new connection */
 	RESOLVE_MAX = 2 * 254 + 64 + RESOLVER_ADDRESSES_MAX * (ADDRESS_TEXT_MAX + 3),
@@ -39,7 +41,8 @@ struct place {
 	char name[300]; /* host:port */
 	struct address addresses[RESOLVER_ADDRESSES_MAX];
 	size_t n;
-	uint64_t since_ms, used_ms;
+	uint64_t changed_ms; /* 0: never */
+	uint64_t used_ms;
 };
 
 TAILQ_HEAD(fetches, fetch);
@@ -48,7 +51,7 @@ struct fetcher {
 	struct event_base *loop;
 	struct resolver *resolver;
 	CURLM *multi;
-	struct event timer, work;
+	struct event timer, work, nudge;
 	struct fetches running, finished;
 	struct place places[PLACES_MAX];
 };
@@ -68,6 +71,7 @@ struct fetch {
 	CURLU *url;
 	char *host, *port; /* of libcurl */
 	bool is_name;      /* the host has to be looked up */
+	bool tries_many;   /* it has several addresses, and no connection yet */
 	struct curl_slist *headers, *addresses;
 	char curl_error[CURL_ERROR_SIZE];
 
@@ -431,6 +435,42 @@ static int on_timer_change(CURLM *multi, long timeout_ms, void *arg)
 	return timeout_ms < 0 ? evtimer_del(&f->timer) : evtimer_add(&f->timer, &timeout);
 }
 
+/* libcurl 7.88 does not open the next address when one is refused, but waits for its next timer: seconds. All
+ * transfers are driven a little while those with several addresses look for the one that answers. The call is
+ * marked as deprecated for its price with many transfers, and stays; we have few. */
+static void nudge_soon(struct fetcher *f)
+{
+	evtimer_add(&f->nudge, &(struct timeval){ .tv_usec = NUDGE_MS * 1000 });
+}
+
+static bool is_connecting(const struct fetch *q)
+{
+	curl_off_t connected_us = 0;
+
+	curl_easy_getinfo(q->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+	return connected_us == 0;
+}
+
+static void on_nudge(evutil_socket_t fd, short what, void *arg)
+{
+	struct fetcher *f = arg;
+	struct fetch *q;
+	bool again = false;
+	int running;
+
+	(void)fd;
+	(void)what;
+	curl_multi_socket_all(f->multi, &running);
+	reap(f);
+	TAILQ_FOREACH(q, &f->running, link)
+	{
+		q->tries_many = q->tries_many && is_connecting(q);
+		again = again || q->tries_many;
+	}
+	if (again)
+		nudge_soon(f);
+}
+
 /* The cap that holds: libcurl's own sees neither chunks nor what gzip unfolds to. */
 static size_t on_body(char *octets, size_t size, size_t n, void *arg)
 {
@@ -744,8 +784,10 @@ static struct place *find_place(struct fetcher *f, const char *name)
 	return oldest;
 }
 
-/* libcurl matches open connections by name and goes on using one to an address the name no longer has. So the
- * first request after a change opens a new one, and later ones use none that is older than the change. */
+/* libcurl matches open connections by name and goes on using one to an address the name no longer has;
+ * CURLOPT_FRESH_CONNECT alone does not help, the request after it finds the old one again. So after a change
+ * no connection is used that may be older than it. Ages count in whole seconds: until there are two, every
+ * request gets a new connection. */
 static void avoid_old_connections(struct fetch *q, const struct address *addresses, size_t n)
 {
 	char name[sizeof(((struct place *)NULL)->name)];
@@ -755,13 +797,17 @@ static void avoid_old_connections(struct fetch *q, const struct address *address
 	struct place *p = find_place(q->fetcher, name);
 	p->used_ms = now;
 	if (p->n != n || memcmp(p->addresses, addresses, n * sizeof(*addresses)) != 0) {
+		p->changed_ms = p->n > 0 ? now : 0;
 		memcpy(p->addresses, addresses, n * sizeof(*addresses));
 		p->n = n;
-		p->since_ms = now;
-		curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, 1L);
 	}
-	const uint64_t age_s = (now - p->since_ms) / 1000;
-	curl_easy_setopt(q->easy, CURLOPT_MAXLIFETIME_CONN, (long)(age_s > 0 ? age_s : 1));
+	if (p->changed_ms == 0)
+		return;
+	const uint64_t age_s = (now - p->changed_ms) / 1000;
+	if (age_s < 2)
+		curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, 1L);
+	else
+		curl_easy_setopt(q->easy, CURLOPT_MAXLIFETIME_CONN, (long)(age_s - 1));
 }
 
 /* "host:port:address,address", as CURLOPT_RESOLVE takes it. */
@@ -783,6 +829,7 @@ static int set_addresses(struct fetch *q, const struct address *addresses, size_
 		return set_error(q, -ENOMEM, "no memory");
 	curl_easy_setopt(q->easy, CURLOPT_RESOLVE, q->addresses);
 	avoid_old_connections(q, addresses, n);
+	q->tries_many = n > 1;
 	return 0;
 }
 
@@ -796,6 +843,8 @@ static void start_transfer(struct fetch *q)
 	if (curl_multi_add_handle(q->fetcher->multi, q->easy) != CURLM_OK) {
 		set_error(q, -ENOMEM, "no memory");
 		finish(q);
+	} else if (q->tries_many && !evtimer_pending(&q->fetcher->nudge, NULL)) {
+		nudge_soon(q->fetcher);
 	}
 }
 
@@ -902,6 +951,7 @@ int fetcher_create(struct event_base *loop, struct resolver *resolver, struct fe
 	TAILQ_INIT(&f->finished);
 	evtimer_assign(&f->timer, loop, on_timer, f);
 	evtimer_assign(&f->work, loop, on_work, f);
+	evtimer_assign(&f->nudge, loop, on_nudge, f);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, f);
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
@@ -923,6 +973,7 @@ void fetcher_destroy(struct fetcher *f)
 	curl_multi_cleanup(f->multi);
 	event_del(&f->timer);
 	event_del(&f->work);
+	event_del(&f->nudge);
 	free(f);
 	curl_global_cleanup();
 }

@@ -114,6 +114,11 @@ static int judge(struct poller *p, const struct snapshot *before, uint64_t now_m
 
 	if (r != 0)
 		return r;
+	/* The same services: nothing to tell anybody. */
+	if (p->believed != NULL && snapshot_is_same(p->believed, v.believed)) {
+		snapshot_release(v.believed);
+		v.believed = snapshot_keep(p->believed);
+	}
 	log_held(p, v.held, v.next_ms);
 	event_del(p->brake_timer);
 	if (v.held > 0)

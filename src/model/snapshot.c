@@ -720,6 +720,13 @@ const struct service *snapshot_find(const struct snapshot *s, const char *name)
 	return NULL;
 }
 
+bool snapshot_is_same(const struct snapshot *a, const struct snapshot *b)
+{
+	return a->n_services == b->n_services &&
+	       (a->n_services == 0 ||
+		memcmp(a->services, b->services, a->n_services * sizeof(const struct service *)) == 0);
+}
+
 void snapshot_compare(const struct snapshot *before, const struct snapshot *after,
 		      void (*changed)(void *context, const char *name), void *context)
 {

@@ -14,6 +14,8 @@ enum {
 	/* Owners in a shard: a changed service rebuilds some five shards, so half the size would save little,
 	 * and twice the size doubles what a change costs. */
 	SHARD_OWNERS = 64,
+
+	ADDS_KEPT = 1024,
 };
 
 /* A small index: owners sorted by bucket, then hash, then rank, so that equal keys stand together, best
@@ -486,6 +488,11 @@ static void adopt(struct table_builder *b, struct draft *d, struct table *t)
 	b->newest = t;
 	b->n_adds = b->n_drops = 0;
 	b->zones_changed = false;
+	if (b->adds_size > ADDS_KEPT) { /* of the first table of all; changes are small */
+		free(b->adds);
+		b->adds = NULL;
+		b->adds_size = 0;
+	}
 }
 
 int table_builder_seal(struct table_builder *b, const struct table **ret)

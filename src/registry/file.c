@@ -202,16 +202,29 @@ static bool is_glob(const char *path)
 	return strpbrk(path, "*?[") != NULL;
 }
 
+static bool is_missing(const struct fetch_result *res)
+{
+	return res->error == -ENOENT || res->error == -ENOTDIR;
+}
+
+/* Whether nothing can be said about what files there are: a plain path that is missing, or a glob that could
+ * not be looked for at all, which comes under its own name. */
+static bool is_out_of_reach(const struct registry *r, const struct fetch_result *res)
+{
+	if (!is_glob(r->options->path))
+		return is_missing(res);
+	return res->error < 0 && strcmp(res->name, r->options->path) == 0;
+}
+
 static int read_result(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
 {
-	const bool missing = res->error == -ENOENT || res->error == -ENOTDIR;
 	struct file *f;
 
-	/* Between the listing of a directory and the reading of a file in it, a program can deregister. */
-	if (missing && is_glob(r->options->path))
-		return 0;
-	if (missing)
+	if (is_out_of_reach(r, res))
 		return snapshot_builder_fail(b, res->error, "%s: %s", res->name, res->error_text);
+	/* Between the listing of a directory and the reading of a file in it, a program can deregister. */
+	if (is_missing(res))
+		return 0;
 
 	int status = take_file(r, res->name, &f);
 	if (status == -EDQUOT)

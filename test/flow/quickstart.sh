@@ -6,7 +6,7 @@
 
 port=$($client ports 1)
 mkdir "$dir/tree" "$dir/tmp" "$dir/elsewhere"
-cp -R "$root/conf" "$root/docs" "$root/include" "$root/src" "$root/test" "$root"/meson* "$dir/tree/"
+tar -C "$root" --exclude ./.git --exclude ./build --exclude './build-*' -cf - . | tar -C "$dir/tree" -xf -
 
 run_quickstart()
 {

@@ -63,12 +63,12 @@ complaints()
 	grep -E ' (warning|error) .*registry=custom' "$log"
 }
 
-# bad MODE WHAT PATTERN: the registry misbehaves for three polls; no answer changes, one line says why.
+# bad MODE WHAT PATTERN: the registry misbehaves for two polls at least; no answer changes, one line says why.
 bad()
 {
 	before=$(complaints | wc -l)
 	mode "$1"
-	check "$2: it is asked again" asked_again 3
+	check "$2: it is asked again" asked_again 3 # the first may still have been a good one
 	check "$2: no answer changes" still
 	check "$2: one line says why" one_more_line "$before" "$3"
 	mode good
@@ -87,7 +87,7 @@ one_more_line()
 body 10.0.0.1
 mode good
 : >"$dir/requests"
-in_background $client registry "$web" "$dir"
+in_background $client registry "$web" "$dir" 2>>"$dir/web.log"
 registry=$!
 check 'it starts and answers from the registry' start_daemon "$dir/phonebook.conf" inventory.$Z
 body 10.0.0.1 10.0.0.2
@@ -128,7 +128,7 @@ check 'stopped: still that one line' refused
 check 'stopped: no answer changes' still
 check 'stopped: _status shows it' output_has 'failing' ask +short _status.$Z TXT
 body 10.0.0.3 10.0.0.4
-in_background $client registry "$web" "$dir"
+in_background $client registry "$web" "$dir" 2>>"$dir/web.log"
 check 'started again: its news show' $client wait "$port" 20 inventory.$Z 10.0.0.3 10.0.0.4
 
 # --- a loss that is said twice is believed ---

@@ -116,10 +116,10 @@ start_daemon()
 
 answers()
 {
-	[ -n "$(ask +short "$1" A)" ]
+	ask +short "$1" A | grep -q '^[0-9]' # what goes wrong dig says on stdout, too, behind ";;"
 }
 
-# Two families, one question: dig with what every story wants.
+# dig with what every story wants.
 ask()
 {
 	dig @127.0.0.1 -p "$port" +tries=1 +timeout=5 +nocookie "$@"

@@ -200,6 +200,20 @@ START_TEST(missing_plain_path_fails_the_round)
 }
 END_TEST
 
+START_TEST(glob_that_cannot_be_looked_for_fails_the_round)
+{
+	const struct found good = { "a", GOOD("inventory", "10.0.0.1:80"), 0 };
+	const struct found failed = { "/etc/services.d/*.json", NULL, -EACCES };
+	const struct found same = { "a", NULL, 0 };
+
+	ck_assert_int_eq(run(&good, 1), 0);
+	ck_assert_int_eq(run(&failed, 1), -EACCES);
+	ck_assert(knows("inventory", 1));
+	ck_assert_int_eq(run(&same, 1), 0);
+	ck_assert(knows("inventory", 1));
+}
+END_TEST
+
 START_TEST(unchanged_without_a_first_time_fails_the_round)
 {
 	const struct found same = { "a", NULL, 0 };
@@ -290,6 +304,7 @@ int main(void)
 			    sizeof(troubles) / sizeof(troubles[0]));
 	tcase_add_test(trouble, file_that_never_was_good_leaves_a_remark);
 	tcase_add_test(trouble, missing_plain_path_fails_the_round);
+	tcase_add_test(trouble, glob_that_cannot_be_looked_for_fails_the_round);
 	tcase_add_test(trouble, unchanged_without_a_first_time_fails_the_round);
 	tcase_add_test(trouble, glob_of_too_many_files_fails_the_round);
 	suite_add_tcase(suite, rounds);

@@ -111,15 +111,11 @@ START_TEST(without_a_manager_nothing_happens)
 }
 END_TEST
 
-static const char *const bad_notify_paths[] = {
-	"",
-	"/",
-	"@",
-	"relative",
-	"vsock:2:1234",
-	"/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-	"01234567",
-};
+/* One more than a struct sockaddr_un holds. */
+#define TEN "/123456789"
+static const char too_long[] = TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "/1234567";
+
+static const char *const bad_notify_paths[] = { "", "/", "@", "relative", "vsock:2:1234", too_long };
 
 START_TEST(notify_paths_that_cannot_be_are_refused)
 {
