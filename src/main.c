@@ -2,6 +2,7 @@
 /* phonebookd: reads, binds, drops rights, starts the planes, runs, and stops them in mirror order. */
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,6 +291,10 @@ static int run(const char *path)
 		return 1;
 	log_set_level(d.config->log_level);
 	signal(SIGPIPE, SIG_IGN);
+#ifdef __GLIBC__
+	/* Without this line the first large list that is freed teaches malloc() to keep the next one. */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
 	const int r = start(&d);
 	if (r == 0)
 		event_base_dispatch(d.loop);

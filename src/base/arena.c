@@ -12,8 +12,18 @@ struct arena_chunk {
 	alignas(max_align_t) char memory[];
 };
 
-/* Most arenas hold a few names and options: one chunk is enough, and small enough not to matter. */
-enum { CHUNK_SIZE = 4096 };
+/* Most arenas hold a few names and options: one small chunk is enough. Those that grow, to hold a large list while it
+ * is read, double until a chunk is large enough for malloc() to give it back to the kernel when it is freed. */
+enum { CHUNK_SIZE_MIN = 4096 - 64, CHUNK_SIZE_MAX = 256 * 1024 };
+
+static size_t next_chunk_size(const struct arena *a, size_t size)
+{
+	size_t room = a->newest != NULL ? 2 * a->newest->size : CHUNK_SIZE_MIN;
+
+	if (room > CHUNK_SIZE_MAX)
+		room = CHUNK_SIZE_MAX;
+	return size > room ? size : room;
+}
 
 void *arena_alloc(struct arena *a, size_t size)
 {
@@ -23,7 +33,7 @@ void *arena_alloc(struct arena *a, size_t size)
 		return NULL;
 	size = (size + align - 1) & ~(align - 1);
 	if (a->newest == NULL || a->newest->size - a->used < size) {
-		const size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+		const size_t room = next_chunk_size(a, size);
 		struct arena_chunk *chunk = calloc(1, sizeof(*chunk) + room);
 
 		if (chunk == NULL)
