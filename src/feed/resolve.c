@@ -187,6 +187,8 @@ static bool is_host_name(const char *host)
 
 /* --- lookups --- */
 
+static const char no_servers[] = "no bootstrap server to resolve host names with";
+
 static void release(struct resolver_lookup *l)
 {
 	if (l->owed > 0)
@@ -288,6 +290,11 @@ static void ask(struct resolver_lookup *l)
 	TAILQ_INSERT_TAIL(&r->asking, l, link);
 	r->in_flight++;
 	r->background_in_flight += l->watched != NULL;
+	if (r->n_servers == 0) { /* a reload took them away; c-ares leaks what it is asked without any */
+		l->error = no_servers;
+		finish(l);
+		return;
+	}
 	l->owed = FAMILIES; /* all of it before the first call, which may answer before it returns */
 	r->owed += FAMILIES;
 	for (int i = 0; i < FAMILIES; i++) {
@@ -480,7 +487,7 @@ static const char *refusal(const struct resolver *r, const char *host)
 {
 	if (!is_host_name(host))
 		return "not a host name";
-	return r->n_servers == 0 ? "no bootstrap server to resolve host names with" : NULL;
+	return r->n_servers == 0 ? no_servers : NULL;
 }
 
 int resolver_lookup(struct resolver *r, const char *host,
@@ -589,10 +596,8 @@ size_t resolver_watch(struct resolver *r, const char *host, struct address ret[R
 	const struct set *set = &known;
 
 	if (!know_host(host, &known)) {
-		if (r->n_servers == 0 || !is_host_name(host))
-			return 0;
 		struct watched *w = find_watched(r, host);
-		if (w == NULL)
+		if (w == NULL && r->n_servers > 0 && is_host_name(host))
 			w = add_watched(r, host);
 		if (w == NULL)
 			return 0;
@@ -766,8 +771,8 @@ int resolver_create(struct event_base *loop, const struct endpoint *servers, siz
 	return 0;
 }
 
-/* c-ares cannot change its servers while it asks them: a new channel takes over, and what the old one owes comes
- * back as failed, to be asked again. */
+/* c-ares cannot change its servers while it asks them: a new channel takes over, and what the old one owes
+ * comes back as failed, to be asked again. */
 int resolver_reload(struct resolver *r, const struct endpoint *servers, size_t n)
 {
 	const ares_channel old = r->channel;

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "base/text.h"
+#include "forward/relay.h"
 #include "forward/upstream.h"
 
 enum {
@@ -20,8 +20,6 @@ enum {
 	/* Each upstream once with OPT and once without. */
 	TRIES_MAX = 2 * FORWARD_UPSTREAMS_MAX,
 
-	QUESTION_OCTETS_MAX = NAME_OCTETS_MAX + 4,
-
 	/* How long an upstream that refused our OPT and answered without it is asked without it at once (RFC
 	 * 6891 section 6.2.2 lets us remember). Shorter doubles its load, longer withholds DNSSEC from
 	 * clients after it has learnt EDNS. */
@@ -29,23 +27,6 @@ enum {
 
 	/* How often old upstreams are looked at until their last job has ended. */
 	REAP_MS = 250,
-
-	/* A DNAME made the name too long (RFC 6672 section 2.2): an answer, not a failure. */
-	RCODE_YXDOMAIN = 6,
-};
-
-/* What became of a try. The failures are ordered: the first one that any try of a job met decides what the
- * client is told. */
-enum outcome {
-	OUTCOME_SERVFAIL, /* the best that came: somebody tried to resolve the name */
-	OUTCOME_DAMAGED,
-	OUTCOME_REFUSED, /* also NOTIMP, FORMERR and the extended rcodes */
-	OUTCOME_SILENCE,
-	OUTCOME_NETWORK,
-	OUTCOME_BUSY,
-	OUTCOMES_FAILED,
-	OUTCOME_NO_EDNS = OUTCOMES_FAILED, /* the same upstream again, without OPT */
-	OUTCOME_GOOD,
 };
 
 /* REFUSED is not passed on: at a REFUSED glibc ends its search list and musl waits its whole 5 s; SERVFAIL
@@ -54,13 +35,13 @@ enum outcome {
 static const struct {
 	enum ede ede;
 	const char *text;
-} reasons[OUTCOMES_FAILED] = {
-	[OUTCOME_SERVFAIL] = { EDE_OTHER, "an upstream answered SERVFAIL" },
-	[OUTCOME_DAMAGED] = { EDE_INVALID_DATA, "an upstream sent a damaged answer" },
-	[OUTCOME_REFUSED] = { EDE_NO_REACHABLE_AUTHORITY, "the upstreams refused" },
-	[OUTCOME_SILENCE] = { EDE_NO_REACHABLE_AUTHORITY, "no upstream answered in time" },
-	[OUTCOME_NETWORK] = { EDE_NETWORK_ERROR, "no upstream could be reached" },
-	[OUTCOME_BUSY] = { EDE_OTHER, "too many queries are being forwarded" },
+} reasons[RELAY_FAILURES] = {
+	[RELAY_SERVFAIL] = { EDE_OTHER, "an upstream answered SERVFAIL" },
+	[RELAY_DAMAGED] = { EDE_INVALID_DATA, "an upstream sent a damaged answer" },
+	[RELAY_REFUSED] = { EDE_NO_REACHABLE_AUTHORITY, "the upstreams refused" },
+	[RELAY_SILENCE] = { EDE_NO_REACHABLE_AUTHORITY, "no upstream answered in time" },
+	[RELAY_NETWORK] = { EDE_NETWORK_ERROR, "no upstream could be reached" },
+	[RELAY_BUSY] = { EDE_OTHER, "too many queries are being forwarded" },
 };
 
 /* The upstreams of one configuration. Jobs end with those they began with. */
@@ -89,7 +70,7 @@ struct job {
 	struct return_address to;
 	size_t limit;
 	struct query query; /* octets is the copy below */
-	uint8_t octets[DNS_HEADER_OCTETS + QUESTION_OCTETS_MAX];
+	uint8_t octets[RELAY_QUERY_OCTETS_MAX - DNS_OPT_OCTETS];
 };
 
 struct forwarder {
@@ -175,7 +156,7 @@ static void give_up(struct job *j)
 	size_t why = 0;
 
 	if (j->open > 0)
-		j->failed |= 1U << OUTCOME_SILENCE;
+		j->failed |= 1U << RELAY_SILENCE;
 	while ((j->failed & 1U << why) == 0)
 		why++;
 	const size_t limit = j->limit < sizeof(message) ? j->limit : sizeof(message);
@@ -185,27 +166,6 @@ static void give_up(struct job *j)
 }
 
 /* --- asking --- */
-
-/* Our own OPT, without what the client had in its: EDNS is hop by hop (RFC 6891 section 6.2.6). */
-static size_t write_query(const struct job *j, uint16_t id, bool plain, uint8_t *ret)
-{
-	size_t len = j->query.len;
-
-	memset(ret, 0, DNS_HEADER_OCTETS);
-	put_u16(ret, id);
-	put_u16(ret + 2, (uint16_t)(HEADER_RD | (j->query.flags & (HEADER_AD | HEADER_CD))));
-	put_u16(ret + 4, 1);
-	memcpy(ret + DNS_HEADER_OCTETS, j->octets + DNS_HEADER_OCTETS, j->query.question_len);
-	if (plain)
-		return len;
-
-	put_u16(ret + 10, 1);
-	memset(ret + len, 0, DNS_OPT_OCTETS);
-	put_u16(ret + len + 1, RRTYPE_OPT);
-	put_u16(ret + len + 3, DNS_EDNS_SIZE);
-	ret[len + 7] = j->query.dnssec_ok ? 0x80 : 0;
-	return len + DNS_OPT_OCTETS;
-}
 
 /* Wakes the job after ms, but not after its deadline. */
 static void arm(struct job *j, uint64_t ms)
@@ -220,18 +180,18 @@ static void arm(struct job *j, uint64_t ms)
 	evtimer_add(&j->due, &after);
 }
 
-static void fail(struct job *j, enum outcome outcome);
+static void fail(struct job *j, enum relay outcome);
 
-static enum outcome outcome_of(int error)
+static enum relay outcome_of(int error)
 {
 	switch (error) {
 	case -ETIMEDOUT:
-		return OUTCOME_SILENCE;
+		return RELAY_SILENCE;
 	case -EBUSY:
 	case -ENOMEM:
-		return OUTCOME_BUSY;
+		return RELAY_BUSY;
 	default:
-		return OUTCOME_NETWORK;
+		return RELAY_NETWORK;
 	}
 }
 
@@ -240,10 +200,10 @@ static enum outcome outcome_of(int error)
 static void ask(struct job *j, size_t which, bool plain)
 {
 	const unsigned try = (unsigned)(2 * which + plain);
-	uint8_t message[sizeof(j->octets) + DNS_OPT_OCTETS];
+	uint8_t message[RELAY_QUERY_OCTETS_MAX];
 
 	j->ids[try] = random_id(&j->forwarder->ids);
-	const size_t len = write_query(j, j->ids[try], plain, message);
+	const size_t len = relay_write_query(&j->query, j->ids[try], plain, message);
 	j->asked |= 1U << which;
 	j->open++;
 	arm(j, j->set->try_ms);
@@ -280,7 +240,7 @@ static void ask_next(struct job *j)
 		give_up(j);
 }
 
-static void fail(struct job *j, enum outcome outcome)
+static void fail(struct job *j, enum relay outcome)
 {
 	j->failed |= 1U << outcome;
 	ask_next(j);
@@ -301,96 +261,6 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 
 /* --- answers --- */
 
-/* The name without regard to case, type and class exactly. Length octets are below 'A', so folding leaves
- * them alone. */
-static bool question_is_same(const struct job *j, const uint8_t *octets, size_t question_len)
-{
-	const uint8_t *asked = j->octets + DNS_HEADER_OCTETS, *got = octets + DNS_HEADER_OCTETS;
-	const size_t name_len = j->query.question_len - 4U;
-
-	if (question_len != j->query.question_len)
-		return false;
-	for (size_t i = 0; i < name_len; i++) {
-		if (octet_fold(asked[i]) != octet_fold(got[i]))
-			return false;
-	}
-	return memcmp(asked + name_len, got + name_len, 4) == 0;
-}
-
-/* All 12 bits: four in the header, eight in the OPT's TTL, behind its root owner, type and class. */
-static unsigned rcode_of(const uint8_t *octets, const struct message_outline *o)
-{
-	const unsigned low = o->flags & HEADER_RCODE;
-
-	return o->opt_len > 0 ? (unsigned)octets[o->opt_at + 5] << 4 | low : low;
-}
-
-/* c-ares matches ID and question, but takes a reflected query for an answer and reads nothing behind. */
-static enum outcome judge(const struct job *j, unsigned try, const uint8_t *octets, size_t len,
-			  struct message_outline *ret)
-{
-	if (!message_outline(octets, len, ret))
-		return OUTCOME_DAMAGED;
-	if (ret->id != j->ids[try] || (ret->flags & (HEADER_QR | HEADER_OPCODE)) != HEADER_QR ||
-	    !question_is_same(j, octets, ret->question_len))
-		return OUTCOME_DAMAGED;
-
-	switch (rcode_of(octets, ret)) {
-	case RCODE_NOERROR:
-	case RCODE_NXDOMAIN:
-	case RCODE_YXDOMAIN:
-		return OUTCOME_GOOD;
-	case RCODE_SERVFAIL:
-		return OUTCOME_SERVFAIL;
-	case RCODE_FORMERR:
-	case RCODE_NOTIMP: /* what servers before EDNS say to an OPT (RFC 6891 section 7) */
-		return ret->opt_len == 0 && try % 2 == 0 ? OUTCOME_NO_EDNS : OUTCOME_REFUSED;
-	default:
-		return OUTCOME_REFUSED;
-	}
-}
-
-/* Records from at to end. message_outline() has walked them: nothing here runs over the end. */
-static uint16_t count_records(const uint8_t *octets, size_t at, size_t end)
-{
-	uint16_t n = 0;
-
-	for (; at < end; n++) {
-		while (octets[at] != 0 && octets[at] < 0xc0)
-			at += 1U + octets[at];
-		at += octets[at] == 0 ? 1 : 2;
-		at += 10U + get_u16(octets + at + 8);
-	}
-	return n;
-}
-
-/* Everything behind the question keeps its place, since the question put back is as long as the one that
- * came: compression pointers stay right. Records behind the OPT would not keep theirs, and moving them means
- * to rewrite names in RDATA of types we do not know; they are additional, hence optional (RFC 2181 section
- * 9), nothing before them may point at them (RFC 1035 section 4.1.4), and servers put the OPT last: they are
- * left out. */
-static size_t write_answer(const struct job *j, const uint8_t *octets, const struct message_outline *o,
-			   uint8_t *ret)
-{
-	const bool has_opt = o->opt_len > 0;
-	const size_t start = j->query.len, end = has_opt ? o->opt_at : o->end;
-	struct section_counts counts = { o->counts[0], o->counts[1], o->counts[2] };
-	const bool wants_ad = j->query.dnssec_ok || (j->query.flags & HEADER_AD) != 0; /* RFC 6840, 5.8 */
-	const uint16_t flags =
-		(uint16_t)(HEADER_RA | (o->flags & (wants_ad ? HEADER_TC | HEADER_AD : HEADER_TC)));
-	struct writer w;
-
-	if (has_opt)
-		counts.additional -= 1 + count_records(octets, o->opt_at + o->opt_len, o->end);
-	message_begin(&w, &j->query, flags, ret, j->limit);
-	writer_add(&w, octets + start, end - start);
-	if (w.full) {
-		message_begin(&w, &j->query, flags | HEADER_TC, ret, j->limit);
-		counts = (struct section_counts){ 0 };
-	}
-	return message_end(&w, &j->query, (enum rcode)(o->flags & HEADER_RCODE), counts, EDE_NONE, NULL);
-}
-
 static void answer(struct job *j, unsigned try, const uint8_t *octets, const struct message_outline *o)
 {
 	const size_t which = try / 2;
@@ -399,7 +269,7 @@ static void answer(struct job *j, unsigned try, const uint8_t *octets, const str
 	j->set->preferred = which;
 	if (try % 2 == 1 && (j->no_edns & 1U << which) != 0)
 		j->set->plain_until_ms[which] = clock_ms() + PLAIN_MS;
-	finish(j, f->reply, write_answer(j, octets, o, f->reply));
+	finish(j, f->reply, relay_write_answer(&j->query, octets, o, f->reply, j->limit));
 }
 
 static void on_done(void *context, uint64_t token, int error, uint8_t *octets, size_t len)
@@ -411,10 +281,12 @@ static void on_done(void *context, uint64_t token, int error, uint8_t *octets, s
 	if (j == NULL)
 		return;
 	j->open--;
-	const enum outcome outcome = error < 0 ? outcome_of(error) : judge(j, try, octets, len, &o);
-	if (outcome == OUTCOME_GOOD) {
+	const enum relay outcome =
+		error < 0 ? outcome_of(error)
+			  : relay_judge(&j->query, j->ids[try], try % 2 == 1, octets, len, &o);
+	if (outcome == RELAY_GOOD) {
 		answer(j, try, octets, &o);
-	} else if (outcome == OUTCOME_NO_EDNS) {
+	} else if (outcome == RELAY_NO_EDNS) {
 		j->no_edns |= 1U << try / 2;
 		ask(j, try / 2, true);
 	} else {
@@ -566,7 +438,7 @@ void forward_query(struct forwarder *f, const struct query *q, size_t limit, con
 	}
 	struct job *j = take_job(f, q, to);
 	if (j == NULL) {
-		refuse(f, q, limit, to, RCODE_SERVFAIL, EDE_OTHER, reasons[OUTCOME_BUSY].text);
+		refuse(f, q, limit, to, RCODE_SERVFAIL, EDE_OTHER, reasons[RELAY_BUSY].text);
 		return;
 	}
 	j->limit = limit;

@@ -11,7 +11,7 @@
 struct held {
 	uint64_t deadline_ms;
 	struct return_address from;
-	uint16_t len;
+	uint16_t len; /* 0: answered or forgotten */
 	uint8_t octets[HOLD_OCTETS_MAX];
 };
 
@@ -20,6 +20,7 @@ struct hold {
 	again_fn again;
 	void *context;
 	struct event *timer;
+	bool retrying;
 	size_t n;
 	struct held held[HOLD_QUERIES_MAX];
 };
@@ -38,21 +39,35 @@ static void arm(struct hold *h)
 	event_add(h->timer, &wait);
 }
 
-static void retry(struct hold *h, uint64_t now_ms)
+static void close_gaps(struct hold *h)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < h->n; i++) {
-		struct held *held = &h->held[i];
-
-		if (h->again(h->context, held->octets, held->len, &held->from, now_ms < held->deadline_ms))
+		if (h->held[i].len == 0)
 			continue;
 		if (kept != i)
-			h->held[kept] = *held;
+			h->held[kept] = h->held[i];
 		kept++;
 	}
 	h->n = kept;
 	arm(h);
+}
+
+/* Answering one may close its connection, which forgets others, and read new queries from it, which are held
+ * behind them: so nothing moves before the end. */
+static void retry(struct hold *h, uint64_t now_ms)
+{
+	h->retrying = true;
+	for (size_t i = 0; i < h->n; i++) {
+		struct held *held = &h->held[i];
+
+		if (held->len > 0 &&
+		    h->again(h->context, held->octets, held->len, &held->from, now_ms < held->deadline_ms))
+			held->len = 0;
+	}
+	h->retrying = false;
+	close_gaps(h);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -110,15 +125,10 @@ void hold_retry(struct hold *h)
 
 void hold_forget(struct hold *h, const void *connection)
 {
-	size_t kept = 0;
-
 	for (size_t i = 0; i < h->n; i++) {
-		if (h->held[i].from.connection != connection) {
-			if (kept != i)
-				h->held[kept] = h->held[i];
-			kept++;
-		}
+		if (h->held[i].from.connection == connection)
+			h->held[i].len = 0;
 	}
-	h->n = kept;
-	arm(h);
+	if (!h->retrying)
+		close_gaps(h);
 }

@@ -15,8 +15,12 @@ void phone_init(struct phone *p)
 {
 	static const struct address listen = { .octets = { 127, 0, 0, 1 }, .len = 4 };
 	static const struct round_counts counts = { .services = 1 };
-	struct table_zone zone = { .n_labels = 2, .data = ZONE_HEARD, .ttl_s = 2, .negative_ttl_s = 1,
-		                   .registries = 3, .stale_after_ms = 30000 };
+	struct table_zone zone = { .n_labels = 2,
+				   .data = ZONE_HEARD,
+				   .ttl_s = 2,
+				   .negative_ttl_s = 1,
+				   .registries = 3,
+				   .stale_after_ms = 30000 };
 	struct block *apex;
 
 	memset(p, 0, sizeof(*p));
@@ -53,7 +57,8 @@ void phone_say(struct phone *p, unsigned registry, const char *json)
 	static const struct json_options options = { .service_label = "service" };
 	struct snapshot_builder *b = snapshot_builder_create();
 
-	ck_assert_msg(json_read_instances(json, strlen(json), &options, b) == 0, "%s", snapshot_builder_error(b));
+	ck_assert_msg(json_read_instances(json, strlen(json), &options, b) == 0, "%s",
+		      snapshot_builder_error(b));
 	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &p->snapshots[registry]), 0);
 	snapshot_builder_destroy(b);
 }
@@ -123,8 +128,13 @@ ldns_pkt *phone_ask(struct phone *p, const char *name, uint16_t type, uint16_t e
 
 	write_query(p, name, type, edns);
 	ck_assert_int_eq(message_read_query(p->query, p->query_len, &q), VERDICT_OK);
-	const struct answer_request r = { .table = p->table, .query = &q, .now_ms = p->now_ms, .may_wait = p->may_wait,
-		                          .tcp = p->tcp, .reply = p->reply, .limit = limit };
+	const struct answer_request r = { .table = p->table,
+					  .query = &q,
+					  .now_ms = p->now_ms,
+					  .may_wait = p->may_wait,
+					  .tcp = p->tcp,
+					  .reply = p->reply,
+					  .limit = limit };
 	p->len = 0;
 	p->answer = answer_write(p->answerer, &r, &p->len);
 	if (p->answer != ANSWER_WRITTEN)
@@ -186,7 +196,8 @@ const char *phone_text(struct phone *p, const char *name, uint16_t type)
 		return p->answer == ANSWER_NOT_OURS ? "not ours" : "not yet";
 	const ldns_rdf *question = ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_question(reply), 0));
 	char *rcode = ldns_pkt_rcode2str(ldns_pkt_get_rcode(reply));
-	out += sprintf(out, "%s%s%s", rcode, ldns_pkt_aa(reply) ? " aa" : "", ldns_pkt_tc(reply) ? " tc" : "");
+	out += sprintf(out, "%s%s%s", rcode, ldns_pkt_aa(reply) ? " aa" : "",
+		       ldns_pkt_tc(reply) ? " tc" : "");
 	ck_assert(ldns_pkt_ra(reply));
 	free(rcode);
 	out = append_section(out, ldns_pkt_answer(reply), question);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* support/phone.h -- a small zone "service.local" without any plane: reports in, table, queries, replies judged by ldns. */
+/* support/phone.h -- a small zone "service.local" without any plane: reports in, table, queries, replies
+ * judged by ldns. */
 #ifndef PHONEBOOK_TEST_PHONE_H
 #define PHONEBOOK_TEST_PHONE_H
 
@@ -32,7 +33,8 @@ struct phone {
 	enum answer answer; /* of the last question */
 };
 
-/* TTL 2, negative TTL 1, merge first, health passing, stale after 30 s; change zone before phone_publish(). */
+/* TTL 2, negative TTL 1, merge first, health passing, stale after 30 s; change zone before phone_publish().
+ */
 void phone_init(struct phone *p);
 void phone_finish(struct phone *p);
 
@@ -42,13 +44,14 @@ void phone_say(struct phone *p, unsigned registry, const char *json);
 /* Builds the table of all services; the zone has been heard. */
 void phone_publish(struct phone *p);
 
-/* Asks with this EDNS size (0: no EDNS) and at most limit octets for the reply. The packet is the last reply as ldns reads
- * it, checked for the things ldns forgives: length, counts, one OPT with whole options. NULL without a reply. The
- * caller frees it. */
+/* Asks with this EDNS size (0: no EDNS) and at most limit octets for the reply. The packet is the last reply
+ * as ldns reads it, checked for the things ldns forgives: length, counts, one OPT with whole options. NULL
+ * without a reply. The caller frees it. */
 ldns_pkt *phone_ask(struct phone *p, const char *name, uint16_t type, uint16_t edns, size_t limit);
 
-/* As text: "rcode flags | answer | authority | additional", RRs sorted, TTL and type and RDATA of each, the owner where
- * it is not the question. E.g. "NOERROR aa | 2 A 10.0.0.1; 2 A 10.0.0.2 | |". Good until the next call. */
+/* As text: "rcode flags | answer | authority | additional", RRs sorted, TTL and type and RDATA of each, the
+ * owner where it is not the question. E.g. "NOERROR aa | 2 A 10.0.0.1; 2 A 10.0.0.2 | |". Good until the next
+ * call. */
 const char *phone_text(struct phone *p, const char *name, uint16_t type);
 
 /* The extended error of the last reply: its code, -1 for none; the text goes to ret if it is not NULL. */

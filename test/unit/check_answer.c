@@ -10,7 +10,8 @@
 
 static struct phone phone;
 
-/* inventory: two IPv4, one IPv6, a name and tags; payments: weights and priorities; ntp: udp; idle: nothing. */
+/* inventory: two IPv4, one IPv6, a name and tags; payments: weights and priorities; ntp: udp; idle: nothing.
+ */
 static const char registry[] =
 	"[{\"targets\":[\"10.1.0.7:8080\",\"10.1.0.8:8080\"],\"labels\":{\"service\":\"inventory\",\"tags\":\"v1,blue\"}},"
 	"{\"targets\":[\"[fd00:1::7]:8081\"],\"labels\":{\"service\":\"Inventory\",\"name\":\"i3\",\"tags\":\"v2\"}},"
@@ -101,8 +102,9 @@ static const struct {
 	{ "service.local", RRTYPE_SOA,
 	  "NOERROR aa | 1 SOA ns.service.local. hostmaster.service.local. SERIAL 3600 600 86400 1 | |" },
 	{ "service.local", RRTYPE_NS, "NOERROR aa | 2 NS ns.service.local. | |" },
-	{ "service.local", RRTYPE_A, "NOERROR aa | | 1 SOA ns.service.local. hostmaster.service.local. SERIAL 3600 600 "
-	                             "86400 1 |" },
+	{ "service.local", RRTYPE_A,
+	  "NOERROR aa | | 1 SOA ns.service.local. hostmaster.service.local. SERIAL 3600 600 "
+	  "86400 1 |" },
 	{ "ns.service.local", RRTYPE_A, "NOERROR aa | 2 A 127.0.0.1 | |" },
 	{ "service.local", RRTYPE_AXFR, "REFUSED | | |" },
 	{ "inventory.service.local", RRTYPE_IXFR, "REFUSED | | |" },
@@ -172,7 +174,7 @@ START_TEST(old_data_is_answered_with_ttl_1_and_said_to_be_old)
 	ck_assert_int_eq(phone_ede(&phone, NULL), -1);
 	phone.now_ms += 12001;
 	ck_assert_str_eq(phone_text(&phone, "inventory.service.local", RRTYPE_A),
-	                 "NOERROR aa | 1 A 10.1.0.7; 1 A 10.1.0.8 | |");
+			 "NOERROR aa | 1 A 10.1.0.7; 1 A 10.1.0.8 | |");
 	ck_assert_int_eq(phone_ede(&phone, why), EDE_STALE_ANSWER);
 	ck_assert_str_eq(why, "registry dc1 last heard 42 s ago");
 	const char *text = phone_text(&phone, "_ntp._udp.service.local", RRTYPE_SRV);
@@ -218,7 +220,8 @@ static char *make_many(unsigned n)
 
 	out += sprintf(out, "[{\"targets\":[");
 	for (unsigned i = 0; i < n; i++)
-		out += sprintf(out, "%s\"10.%u.%u.%u:80\"", i > 0 ? "," : "", 9 + i / 62500, i / 250 % 250, i % 250 + 1);
+		out += sprintf(out, "%s\"10.%u.%u.%u:80\"", i > 0 ? "," : "", 9 + i / 62500, i / 250 % 250,
+			       i % 250 + 1);
 	sprintf(out, "],\"labels\":{\"service\":\"many\"}}]");
 	return json;
 }
@@ -231,17 +234,17 @@ static const struct {
 	bool truncated;
 	size_t answers; /* 0: as many as fit */
 } sizes[] = {
-	{ RRTYPE_A, 0, false, 512, 29, false, 29 },      /* 12 + 24 + 29 x 16 = 500 */
+	{ RRTYPE_A, 0, false, 512, 29, false, 29 }, /* 12 + 24 + 29 x 16 = 500 */
 	{ RRTYPE_A, 0, false, 512, 30, true, 29 },
-	{ RRTYPE_A, 512, false, 512, 29, false, 29 },    /* 511 with OPT */
+	{ RRTYPE_A, 512, false, 512, 29, false, 29 }, /* 511 with OPT */
 	{ RRTYPE_A, 512, false, 512, 200, true, 29 },
 	{ RRTYPE_A, 1232, false, 1232, 200, true, 74 },
 	{ RRTYPE_A, 4096, false, 4096, 200, false, 200 },
 	{ RRTYPE_A, 0, true, 65535, 200, false, 200 },
 	{ RRTYPE_SRV, 0, true, 65535, 200, false, 200 },
 	{ RRTYPE_SRV, 0, false, 512, 200, true, 0 },
-	{ RRTYPE_SRV, 4096, false, 4096, 40, false, 40 },  /* all SRVs, as much glue as fits, no TC */
-	{ RRTYPE_A, 0, true, 65535, 5000, false, 4093 },   /* the end of TCP */
+	{ RRTYPE_SRV, 4096, false, 4096, 40, false, 40 }, /* all SRVs, as much glue as fits, no TC */
+	{ RRTYPE_A, 0, true, 65535, 5000, false, 4093 },  /* the end of TCP */
 	{ RRTYPE_SRV, 0, true, 65535, 5000, false, 0 },
 };
 
@@ -253,7 +256,8 @@ START_TEST(what_does_not_fit_is_cut)
 	free(json);
 	phone_publish(&phone);
 	phone.tcp = sizes[_i].tcp;
-	ldns_pkt *reply = phone_ask(&phone, "many.service.local", sizes[_i].type, sizes[_i].edns, sizes[_i].limit);
+	ldns_pkt *reply =
+		phone_ask(&phone, "many.service.local", sizes[_i].type, sizes[_i].edns, sizes[_i].limit);
 	const size_t n = ldns_pkt_ancount(reply);
 
 	ck_assert_int_eq(ldns_pkt_tc(reply), sizes[_i].truncated);
@@ -266,7 +270,8 @@ START_TEST(what_does_not_fit_is_cut)
 	ldns_rr_list_sort(ldns_pkt_answer(reply));
 	for (size_t i = 1; i < n; i++) /* an RRset is a set */
 		ck_assert_int_ne(ldns_rr_compare(ldns_rr_list_rr(ldns_pkt_answer(reply), i - 1),
-		                                 ldns_rr_list_rr(ldns_pkt_answer(reply), i)), 0);
+						 ldns_rr_list_rr(ldns_pkt_answer(reply), i)),
+				 0);
 	ldns_pkt_free(reply);
 }
 END_TEST
@@ -318,8 +323,8 @@ START_TEST(a_limit_leaves_out_what_is_drained)
 
 	phone.zone.answer.address_limit = 1;
 	phone_say(&phone, 1,
-	          "[{\"targets\":[\"10.9.0.1:1\",\"10.9.0.2:1\"],\"labels\":{\"service\":\"limited\"}},"
-	          "{\"targets\":[\"10.9.0.3:1\"],\"labels\":{\"service\":\"limited\",\"weight\":\"0\"}}]");
+		  "[{\"targets\":[\"10.9.0.1:1\",\"10.9.0.2:1\"],\"labels\":{\"service\":\"limited\"}},"
+		  "{\"targets\":[\"10.9.0.3:1\"],\"labels\":{\"service\":\"limited\",\"weight\":\"0\"}}]");
 	phone_publish(&phone);
 	for (int i = 0; i < 200; i++) {
 		ldns_pkt *reply = phone_ask(&phone, "limited.service.local", RRTYPE_A, 0, 512);
@@ -353,8 +358,11 @@ static const struct {
 	uint16_t type;
 	bool known;
 } chaos[] = {
-	{ "version.bind", RRTYPE_TXT, true }, { "VERSION.server", RRTYPE_TXT, true }, { "id.server", RRTYPE_TXT, false },
-	{ "version.bind", RRTYPE_A, false },  { "inventory.service.local", RRTYPE_A, false },
+	{ "version.bind", RRTYPE_TXT, true },
+	{ "VERSION.server", RRTYPE_TXT, true },
+	{ "id.server", RRTYPE_TXT, false },
+	{ "version.bind", RRTYPE_A, false },
+	{ "inventory.service.local", RRTYPE_A, false },
 };
 
 START_TEST(class_chaos_has_a_version_and_nothing_else)
@@ -371,7 +379,8 @@ START_TEST(class_chaos_has_a_version_and_nothing_else)
 	ck_assert_int_eq(message_read_query(wire, len, &q), VERDICT_OK);
 	len = answer_chaos(&q, reply, sizeof(reply));
 	ck_assert_int_eq(ldns_wire2pkt(&packet, reply, len), LDNS_STATUS_OK);
-	ck_assert_int_eq(ldns_pkt_get_rcode(packet), chaos[_i].known ? LDNS_RCODE_NOERROR : LDNS_RCODE_REFUSED);
+	ck_assert_int_eq(ldns_pkt_get_rcode(packet),
+			 chaos[_i].known ? LDNS_RCODE_NOERROR : LDNS_RCODE_REFUSED);
 	ck_assert_uint_eq(ldns_pkt_ancount(packet), chaos[_i].known);
 	if (chaos[_i].known) {
 		char *text = ldns_rr2str(ldns_rr_list_rr(ldns_pkt_answer(packet), 0));
@@ -399,7 +408,8 @@ int main(void)
 	tcase_add_test(answers, nobody_heard_means_wait_then_servfail);
 	tcase_add_test(answers, half_heard_means_wait_then_nxdomain);
 	tcase_add_test(answers, lower_priorities_come_first);
-	tcase_add_loop_test(answers, class_chaos_has_a_version_and_nothing_else, 0, sizeof(chaos) / sizeof(chaos[0]));
+	tcase_add_loop_test(answers, class_chaos_has_a_version_and_nothing_else, 0,
+			    sizeof(chaos) / sizeof(chaos[0]));
 	suite_add_tcase(suite, answers);
 
 	tcase_add_checked_fixture(size, set_up, tear_down);

@@ -44,25 +44,25 @@ static const struct {
 	const char *believed;
 	size_t held;
 } cases[] = {
-	{ NULL, NULL, "a=1", 0, "a=1", 0 },                      /* the first word is believed */
+	{ NULL, NULL, "a=1", 0, "a=1", 0 }, /* the first word is believed */
 	{ "a=5", NULL, "a=5", 0, "a=5", 0 },
 	{ "a=5", NULL, "a=6 b=1", 0, "a=6 b=1", 0 },
-	{ "a=5", NULL, "", 0, "a=5", 1 },                        /* everything is gone */
+	{ "a=5", NULL, "", 0, "a=5", 1 }, /* everything is gone */
 	{ "a=5", NULL, "a=0", 0, "a=5", 1 },
 	{ "a=1", NULL, "", 0, "a=1", 1 },
-	{ "a=0", NULL, "", 0, "", 0 },                           /* nothing to lose */
-	{ "a=5", NULL, "a=2", 0, "a=5", 1 },                     /* more than half of four or more */
-	{ "a=4", NULL, "a=2", 0, "a=2", 0 },                     /* exactly half */
+	{ "a=0", NULL, "", 0, "", 0 },       /* nothing to lose */
+	{ "a=5", NULL, "a=2", 0, "a=5", 1 }, /* more than half of four or more */
+	{ "a=4", NULL, "a=2", 0, "a=2", 0 }, /* exactly half */
 	{ "a=4", NULL, "a=1", 0, "a=4", 1 },
-	{ "a=3", NULL, "a=1", 0, "a=1", 0 },                     /* fewer than four */
-	{ "a=5 b=2", NULL, "b=3", 0, "a=5 b=3", 1 },             /* what is not held moves on */
+	{ "a=3", NULL, "a=1", 0, "a=1", 0 },         /* fewer than four */
+	{ "a=5 b=2", NULL, "b=3", 0, "a=5 b=3", 1 }, /* what is not held moves on */
 	{ "a=5 b=5", NULL, "", 0, "a=5 b=5", 2 },
-	{ "a=5", "", "", 0, "", 0 },                             /* said twice */
-	{ "a=5 b=5", "b=5", "", 0, "b=5", 1 },                   /* a twice, b once */
-	{ "a=5", "", "a=5", 0, "a=5", 0 },                       /* restored */
+	{ "a=5", "", "", 0, "", 0 },           /* said twice */
+	{ "a=5 b=5", "b=5", "", 0, "b=5", 1 }, /* a twice, b once */
+	{ "a=5", "", "a=5", 0, "a=5", 0 },     /* restored */
 	{ "a=5", NULL, "", 9999, "a=5", 1 },
-	{ "a=5", NULL, "", 10000, "", 0 },                       /* waited out */
-	{ "free=5 a=5", NULL, "a=5", 0, "a=5", 0 },              /* no brake for this one */
+	{ "a=5", NULL, "", 10000, "", 0 },          /* waited out */
+	{ "free=5 a=5", NULL, "a=5", 0, "a=5", 0 }, /* no brake for this one */
 };
 
 START_TEST(the_verdict_is_this)
@@ -70,8 +70,11 @@ START_TEST(the_verdict_is_this)
 	struct snapshot *accepted = cases[_i].accepted != NULL ? make(cases[_i].accepted) : NULL;
 	struct snapshot *before = cases[_i].before != NULL ? make(cases[_i].before) : NULL;
 	struct snapshot *fresh = make(cases[_i].fresh), *expected = make(cases[_i].believed);
-	const struct brake_case c = { .accepted = accepted, .fresh = fresh, .before = before,
-		                      .waited_ms = cases[_i].waited_ms, .limit = limit };
+	const struct brake_case c = { .accepted = accepted,
+				      .fresh = fresh,
+				      .before = before,
+				      .waited_ms = cases[_i].waited_ms,
+				      .limit = limit };
 	struct brake_verdict v;
 
 	limit_ms = 10000;

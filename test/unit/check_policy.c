@@ -27,7 +27,9 @@ static struct snapshot *make(const char *text)
 
 		if (strcmp(w, "-") == 0)
 			continue;
-		r.health = health == NULL ? HEALTH_PASSING : health[1] == 'w' ? HEALTH_WARNING : HEALTH_CRITICAL;
+		r.health = health == NULL     ? HEALTH_PASSING
+			   : health[1] == 'w' ? HEALTH_WARNING
+					      : HEALTH_CRITICAL;
 		if (health != NULL)
 			*health = '\0';
 		snprintf(word, sizeof(word), "%s", w);
@@ -84,8 +86,8 @@ static const char *describe(const struct selection *s)
 			char address[ADDRESS_TEXT_MAX];
 
 			snprintf(words[n++], sizeof(words[0]), "%s:%u",
-			         address_to_text(&s->members[i].addresses[a], address),
-			         s->members[i].instance->port);
+				 address_to_text(&s->members[i].addresses[a], address),
+				 s->members[i].instance->port);
 		}
 	}
 	qsort(words, n, sizeof(words[0]), compare_words);
@@ -110,21 +112,25 @@ static const struct {
 	{ MERGE_FIRST, HEALTH_RULE_PASSING, "10.0.0.1:80", "10.0.0.2:80", "10.0.0.1:80", true, false, 2 },
 	{ MERGE_FIRST, HEALTH_RULE_PASSING, NULL, "10.0.0.2:80", "10.0.0.2:80", true, false, 1 },
 	{ MERGE_FIRST, HEALTH_RULE_PASSING, "-", "10.0.0.2:80", "", true, false, 2 },
-	{ MERGE_UNION, HEALTH_RULE_PASSING, "10.0.0.1:80", "10.0.0.2:80", "10.0.0.1:80 10.0.0.2:80", true, false, 3 },
+	{ MERGE_UNION, HEALTH_RULE_PASSING, "10.0.0.1:80", "10.0.0.2:80", "10.0.0.1:80 10.0.0.2:80", true,
+	  false, 3 },
 	{ MERGE_UNION, HEALTH_RULE_PASSING, "10.0.0.1:80", "10.0.0.1:80", "10.0.0.1:80", true, false, 3 },
-	{ MERGE_UNION, HEALTH_RULE_PASSING, "10.0.0.1:80/critical", "10.0.0.1:80 10.0.0.3:80", "10.0.0.3:80", true, false,
-	  3 }, /* the first registry's word on an instance counts */
-	{ MERGE_UNION, HEALTH_RULE_PASSING, "10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:80 10.0.0.1:81", true, false, 3 },
-	{ MERGE_FIRST, HEALTH_RULE_PASSING, "10.0.0.1:80/warning 10.0.0.2:80", NULL, "10.0.0.2:80", true, false, 2 },
+	{ MERGE_UNION, HEALTH_RULE_PASSING, "10.0.0.1:80/critical", "10.0.0.1:80 10.0.0.3:80", "10.0.0.3:80",
+	  true, false, 3 }, /* the first registry's word on an instance counts */
+	{ MERGE_UNION, HEALTH_RULE_PASSING, "10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:80 10.0.0.1:81", true,
+	  false, 3 },
+	{ MERGE_FIRST, HEALTH_RULE_PASSING, "10.0.0.1:80/warning 10.0.0.2:80", NULL, "10.0.0.2:80", true,
+	  false, 2 },
 	{ MERGE_FIRST, HEALTH_RULE_WARNING, "10.0.0.1:80/warning 10.0.0.2:80/critical 10.0.0.3:80", NULL,
 	  "10.0.0.1:80 10.0.0.3:80", true, false, 2 },
-	{ MERGE_FIRST, HEALTH_RULE_ANY, "10.0.0.1:80/warning 10.0.0.2:80/critical", NULL, "10.0.0.1:80 10.0.0.2:80", true,
+	{ MERGE_FIRST, HEALTH_RULE_ANY, "10.0.0.1:80/warning 10.0.0.2:80/critical", NULL,
+	  "10.0.0.1:80 10.0.0.2:80", true, false, 2 },
+	{ MERGE_FIRST, HEALTH_RULE_PASSING, "10.0.0.1:80/warning 10.0.0.2:80/critical", NULL,
+	  "10.0.0.1:80 10.0.0.2:80", true, true, 2 }, /* fail open */
+	{ MERGE_FIRST, HEALTH_RULE_PASSING, "db.example:5432", NULL, "192.0.2.1:5432 192.0.2.2:5432", true,
 	  false, 2 },
-	{ MERGE_FIRST, HEALTH_RULE_PASSING, "10.0.0.1:80/warning 10.0.0.2:80/critical", NULL, "10.0.0.1:80 10.0.0.2:80",
-	  true, true, 2 }, /* fail open */
-	{ MERGE_FIRST, HEALTH_RULE_PASSING, "db.example:5432", NULL, "192.0.2.1:5432 192.0.2.2:5432", true, false, 2 },
-	{ MERGE_FIRST, HEALTH_RULE_PASSING, "unknown.example:5432 10.0.0.1:80/critical", NULL, "10.0.0.1:80", true, true,
-	  2 }, /* one without an address is not there */
+	{ MERGE_FIRST, HEALTH_RULE_PASSING, "unknown.example:5432 10.0.0.1:80/critical", NULL, "10.0.0.1:80",
+	  true, true, 2 }, /* one without an address is not there */
 };
 
 START_TEST(the_selection_is_this)
@@ -147,7 +153,7 @@ END_TEST
 START_TEST(a_service_can_have_options_of_its_own)
 {
 	const struct service_options services[] = { { .name = "a", .answer = { .ttl_s = 7 } },
-		                                    { .name = "s", .answer = { .ttl_s = 9 } } };
+						    { .name = "s", .answer = { .ttl_s = 9 } } };
 
 	zone.answer.ttl_s = 2;
 	ck_assert_uint_eq(zone_options_for(&zone, "s")->ttl_s, 2);

@@ -613,6 +613,71 @@ START_TEST(hosts_are_watched_up_to_the_limit)
 }
 END_TEST
 
+/* --- other servers --- */
+
+static void reload(const struct fake_dns *server)
+{
+	struct endpoint e;
+	char text[ENDPOINT_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "127.0.0.1:%u", server != NULL ? fake_dns_port(server) : 1);
+	ck_assert(endpoint_from_text(text, 53, &e));
+	ck_assert_int_eq(resolver_reload(resolver, &e, server != NULL ? 1 : 0), 0);
+}
+
+START_TEST(other_servers_are_asked_after_a_reload)
+{
+	struct fake_dns *other = fake_dns_start();
+
+	fake_dns_add(dns, "a.corp", "10.0.0.1", 30);
+	fake_dns_add(other, "a.corp", "10.0.0.2", 30);
+	ck_assert_str_eq(look_up("a.corp"), "10.0.0.1");
+	reload(other);
+	ck_assert_str_eq(look_up("a.corp"), "10.0.0.2");
+	ck_assert_uint_eq(fake_dns_queries(dns), 2);
+	fake_dns_stop(other);
+}
+END_TEST
+
+START_TEST(lookups_in_flight_at_a_reload_are_told)
+{
+	fake_dns_set_silent(dns, 255);
+	for (int i = 0; i < 100; i++) /* some asked, some waiting */
+		start("a.corp", &outcomes[i]);
+	run_until(never, NULL, 50);
+	fake_dns_set_silent(dns, 0);
+	fake_dns_add(dns, "a.corp", "10.0.0.1", 30);
+	reload(dns);
+	for (int i = 0; i < 100; i++) {
+		ck_assert(run_until(is_done, &outcomes[i], LIMIT_MS));
+		ck_assert_uint_eq(outcomes[i].calls, 1);
+	}
+	ck_assert_str_eq(outcomes[0].text, "!the name servers failed or refused");
+	ck_assert_str_eq(outcomes[99].text, "10.0.0.1");
+}
+END_TEST
+
+START_TEST(without_servers_after_a_reload_nothing_is_asked)
+{
+	fake_dns_add(dns, "a.corp", "10.0.0.1", 0);
+	watched("a.corp");
+	ck_assert(run_until(any_change, NULL, LIMIT_MS));
+	const unsigned before = fake_dns_queries(dns);
+
+	start("b.corp", &outcomes[0]); /* waiting: the loop did not run yet */
+	reload(NULL);
+	ck_assert(run_until(is_done, &outcomes[0], LIMIT_MS));
+	ck_assert_str_eq(outcomes[0].text, "!no bootstrap server to resolve host names with");
+	run_until(never, NULL, 6000); /* the watched host's refresh */
+	ck_assert_uint_eq(fake_dns_queries(dns), before);
+	ck_assert_uint_eq(changes, 1);
+
+	reload(dns);
+	ck_assert_str_eq(look_up("a.corp"), "10.0.0.1");
+	ck_assert_str_eq(watched("a.corp"), "10.0.0.1");
+}
+END_TEST
+
 /* --- resolv.conf --- */
 
 static const struct {
@@ -716,6 +781,7 @@ int main(void)
 	TCase *none = tcase_create("no servers");
 	TCase *once = tcase_create("once");
 	TCase *watching = tcase_create("watching");
+	TCase *reloads = tcase_create("reloads");
 	TCase *conf = tcase_create("resolv.conf");
 
 	tcase_add_checked_fixture(none, set_up, tear_down);
@@ -732,6 +798,13 @@ int main(void)
 	tcase_set_timeout(watching, 30);
 	add_watching(watching);
 	suite_add_tcase(suite, watching);
+
+	tcase_add_checked_fixture(reloads, set_up_resolver, tear_down);
+	tcase_set_timeout(reloads, 30);
+	tcase_add_test(reloads, other_servers_are_asked_after_a_reload);
+	tcase_add_test(reloads, lookups_in_flight_at_a_reload_are_told);
+	tcase_add_test(reloads, without_servers_after_a_reload_nothing_is_asked);
+	suite_add_tcase(suite, reloads);
 
 	tcase_add_loop_test(conf, nameservers_are_read_as_libcs_do, 0,
 			    sizeof(resolv_confs) / sizeof(resolv_confs[0]));
