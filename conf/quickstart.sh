@@ -35,7 +35,7 @@ run_quietly()
 
 echo "building into $PWD/build"
 [ -f build/build.ninja ] || run_quietly meson setup build -Dtests=disabled
-run_quietly ninja -C build src/phonebookd
+run_quietly ninja --quiet -C build src/phonebookd
 
 # Said here, because after exec only the daemon speaks. meson is Python: the interpreter is there.
 python3 - "$port" <<'END' || exit 1

@@ -64,7 +64,7 @@ build()
 		set -- meson setup "$builds/$name" --werror -Dtests=enabled "$@"
 		check "$name: configure" timeout 120 "$@" || return 1
 	fi
-	check "$name: build" timeout 900 ninja -C "$builds/$name"
+	check "$name: build" timeout 900 ninja --quiet -C "$builds/$name"
 }
 
 # Sanitizers map their shadow memory at fixed places, and on kernels with much address randomization clang 14

@@ -18,7 +18,7 @@
 #include "model/freshness.h"
 #include "model/inbox.h"
 #include "model/snapshot.h"
-#include "model/table.h"
+#include "model/table_builder.h"
 
 struct publisher;
 

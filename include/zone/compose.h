@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/table.h"
+#include "model/block.h"
 #include "zone/options.h"
 #include "zone/policy.h"
 

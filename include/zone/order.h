@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/random.h"
-#include "model/table.h"
+#include "model/block.h"
 
 enum { ORDER_RRS_MAX = 65536 };
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "model/table.h"
+#include "model/block.h"
 #include "zone/options.h"
 #include "zone/policy.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "model/table.h"
+#include "model/table_builder.h"
 #include "zone/compose.h"
 #include "zone/policy.h"
 

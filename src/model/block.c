@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/block.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "model/table.h"
 
 /* Offsets are 32 bits wide; no service of ours comes near. */
 enum { BLOCK_OCTETS_MAX = 64 * 1024 * 1024 };

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "model/freshness.h"
-#include "model/table.h"
+#include "model/table_builder.h"
 #include "zone/answer.h"
 #include "zone/options.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "model/table.h"
+#include "model/table_builder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,7 +271,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("table");
+	Suite *suite = suite_create("table_builder");
 	TCase *tables = tcase_create("tables");
 
 	tcase_add_checked_fixture(tables, set_up, tear_down);
