@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "config_tree.h"
-#include "feed/resolve.h"
+#include "feed/resolv_conf.h"
 
 enum {
 	BOOTSTRAP_MAX = 8, /* as the row of bootstrap */
@@ -156,8 +156,8 @@ static void build_bootstrap(struct config_tree *t, struct config *c)
 		feed->n_bootstrap = c->forward.n_upstreams;
 		return;
 	}
-	feed->n_bootstrap = resolver_read_resolv_conf("/etc/resolv.conf", feed->listen, feed->n_listen,
-						      feed->bootstrap, BOOTSTRAP_MAX);
+	feed->n_bootstrap = resolv_conf_read("/etc/resolv.conf", feed->listen, feed->n_listen,
+					     feed->bootstrap, BOOTSTRAP_MAX);
 }
 
 _Static_assert((int)FORWARD_UPSTREAMS_MAX <= (int)BOOTSTRAP_MAX, "all upstreams can be bootstrap servers");

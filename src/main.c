@@ -49,7 +49,32 @@ static int usage(FILE *out, int status)
 	return status;
 }
 
-/* --- reload --- */
+/* --- configuration --- */
+
+static size_t keep_ip4(struct endpoint *all, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].at.generic.sa_family == AF_INET)
+			all[kept++] = all[i];
+	}
+	return kept;
+}
+
+/* The default names [::1]: a host that has switched IPv6 off shall still have its resolver. */
+static void leave_out_ip6(struct config *c)
+{
+	const size_t n = c->server.n_listen;
+
+	if (sockets_have_ip6())
+		return;
+	c->server.n_listen = keep_ip4(c->server.listen, n);
+	c->feed->n_listen = keep_ip4(c->feed->listen, c->feed->n_listen);
+	if (c->server.n_listen < n)
+		log_event(LOG_WARNING, "event=listen left-out=%zu reason=\"this host has no IPv6\"",
+			  n - c->server.n_listen);
+}
 
 static bool same_server(const struct config *a, const struct config *b)
 {
@@ -83,11 +108,15 @@ static int read_config(const char *path, struct config **ret)
 		return -ENOMEM;
 	const int r = config_read(path, errors, ret);
 	fclose(errors);
-	if (r != 0)
+	if (r == 0)
+		leave_out_ip6(*ret);
+	else
 		log_report(report);
 	free(report);
 	return r;
 }
+
+/* --- reload --- */
 
 static void on_hangup(evutil_socket_t signal, short what, void *arg)
 {
@@ -241,10 +270,11 @@ static int start_planes(struct daemon *d)
 static int start(struct daemon *d)
 {
 	char error[PRIVILEGES_ERROR_MAX], text[ENDPOINT_TEXT_MAX];
+	struct log_value v;
 	int r = open_sockets(d);
 
 	if (r == 0 && (r = privileges_drop(d->config->user, error)) != 0)
-		log_event(LOG_ERROR, "event=start error=\"%s\"", error);
+		log_event(LOG_ERROR, "event=start error=%s", log_quote(&v, error));
 	if (r == 0)
 		r = create_events(d);
 	if (r == 0)
@@ -267,8 +297,10 @@ static void stop(struct daemon *d)
 			worker_stop(d->workers[i]);
 	}
 	for (unsigned i = 0; i < d->n_workers; i++)
+		worker_join(d->workers[i]);
+	feeder_destroy(d->feeder); /* it looks into the inboxes of the workers to the last */
+	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_destroy(d->workers[i]);
-	feeder_destroy(d->feeder);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i] != NULL)
 			event_free(events[i]);
@@ -290,6 +322,7 @@ static int run(const char *path)
 	if (config_read(path, stderr, &d.config) != 0)
 		return 1;
 	log_set_level(d.config->log_level);
+	leave_out_ip6(d.config);
 	signal(SIGPIPE, SIG_IGN);
 #ifdef __GLIBC__
 	/* Without this line the first large list that is freed teaches malloc() to keep the next one. */

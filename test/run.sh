@@ -20,6 +20,12 @@ scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 
+started=$(date +%s)
+say()
+{
+	printf '%4d s  %s\n' $(($(date +%s) - started)) "$*"
+}
+
 # Adds the counts of the given logs to the totals, and shows what failed.
 tally()
 {
@@ -33,7 +39,7 @@ check()
 {
 	what=$1
 	shift
-	echo "== $what"
+	say "$what"
 	if "$@" >"$scratch/log" 2>&1; then
 		total_passed=$((total_passed + 1))
 	else
@@ -81,7 +87,7 @@ without_randomization()
 # run_tests NAME MULTIPLIER: meson's tests of one build.
 run_tests()
 {
-	echo "== $1: test"
+	say "$1: test"
 	rm -f "$builds/$1/meson-logs/testlog.json"
 	# meson's own verdict is not needed: every line of its log is counted.
 	CK_TIMEOUT_MULTIPLIER=$2 without_randomization timeout 600 \
@@ -93,7 +99,7 @@ run_tests()
 # run_flow STORY NAME: one story of test/flow with the programs of one build.
 run_flow()
 {
-	echo "== $2: $1"
+	say "$2: $1"
 	without_randomization timeout 300 sh "test/flow/$1.sh" "$builds/$2" </dev/null >"$scratch/$1-$2.tap" 2>&1
 	tally "$scratch/$1-$2.tap"
 }
@@ -147,5 +153,6 @@ if check 'packages' packages_install $packages_to_build $packages_to_try $packag
 	done
 fi
 
+say done
 echo "$total_passed passed, $total_failed failed"
 [ "$total_failed" -eq 0 ] && [ "$total_passed" -gt 0 ]

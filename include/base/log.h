@@ -2,7 +2,7 @@
 /* base/log.h -- one line per event on stderr, key=value.
  *
  * Called by feed/, server/ and main only; lower floors return errors instead. Any thread may call: a line is
- * written by one write(2), so lines never mix. The level is set before the threads start.
+ * written by one write(2), so lines never mix.
  */
 #ifndef PHONEBOOK_BASE_LOG_H
 #define PHONEBOOK_BASE_LOG_H

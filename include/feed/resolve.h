@@ -14,6 +14,7 @@
 
 #include "base/address.h"
 
+struct answers;
 struct event_base;
 struct resolver;
 struct resolver_lookup;
@@ -54,9 +55,10 @@ size_t resolver_watch(struct resolver *r, const char *host, struct address ret[R
 void resolver_sweep_begin(struct resolver *r);
 void resolver_sweep_end(struct resolver *r);
 
-/* Reads the nameservers of a resolv.conf file, at most max, our own addresses (listeners) left out. Returns
- * their number, 0 also when the file cannot be read. */
-size_t resolver_read_resolv_conf(const char *path, const struct endpoint *own, size_t n_own,
-				 struct endpoint *ret, size_t max);
+/* As resolver_lookup() for a host that is watched (feed/hosts): after those that somebody waits for, and
+ * told() gets the answers as they came. */
+int resolver_refresh(struct resolver *r, const char *host,
+		     void (*told)(void *context, const struct answers *answers), void *context,
+		     struct resolver_lookup **ret);
 
 #endif

@@ -51,6 +51,9 @@ struct round_counts {
 /* A good round ended at now_ms (feeder). */
 void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts);
 
+/* What is believed has changed without a new round: its age and state stay (feeder). */
+void freshness_recount(struct freshness *f, size_t row, const struct round_counts *counts);
+
 /* A round failed (feeder). */
 void freshness_bad(struct freshness *f, size_t row);
 

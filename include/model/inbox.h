@@ -45,7 +45,7 @@ uint64_t inbox_acked(const struct inbox *in);
 /* Reader: clears the wake-up. */
 void inbox_drain(struct inbox *in);
 
-/* One thing on its way to another thread, who then owns it. Starts as { 0 }. */
+/* One thing on its way to another thread, who then owns it. Starts zeroed, static or from calloc(). */
 struct parcel {
 	_Atomic(void *) content;
 };

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* model/snapshot.h -- what one registry said in one complete round.
  *
- *   report (free text) --snapshot_builder_add--> checked --snapshot_builder_seal--> snapshot
+ *   report --snapshot_builder_add--> checked, gathered by service --snapshot_builder_seal--> snapshot
  *
- * The builder is the one place where text from outside becomes an instance. What is wrong with an instance
- * costs that instance, never the round: it is dropped, counted by reason, and the first few are remembered
- * for people to see. Feeder thread only.
+ * What is wrong with an instance costs that instance, never the round: it is dropped, counted by reason, and
+ * the first few are remembered for people to see. Feeder thread only.
  */
 #ifndef PHONEBOOK_MODEL_SNAPSHOT_H
 #define PHONEBOOK_MODEL_SNAPSHOT_H
@@ -14,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/report.h"
 #include "model/service.h"
 
 enum {
@@ -21,45 +21,8 @@ enum {
 		1000000, /* of one registry; a body of the largest size holds fewer useful ones */
 	SNAPSHOT_SERVICES_MAX = 250000,
 	SERVICE_INSTANCES_MAX = 16384, /* of one service: four times what the largest answer can carry */
-	INSTANCE_TAGS_MAX = 64,
-	INSTANCE_METADATA_MAX = 64,
 	REMARKS_MAX = 8,
 };
-
-/* Why an instance was dropped. */
-enum drop {
-	DROP_SERVICE_NAME, /* not a DNS name: empty label, space, over 63 octets, other characters */
-	DROP_RESERVED,     /* a name Phonebook uses itself: addr, ns, _status, _tcp, _udp */
-	DROP_ADDRESS,      /* neither an IP address somebody can have nor a host name */
-	DROP_PORT,
-	DROP_SHAPE, /* not an object, no address, a wrong type */
-	DROP_LIMIT, /* more instances or services than we take */
-	DROP_REASONS,
-};
-
-/* A word for people: "service-name", "address", ... */
-const char *drop_to_text(enum drop reason);
-
-/* One instance as a registry wrote it. Everything is borrowed for the call. */
-struct report {
-	const char *service;   /* "inventory" or "inventory.shop" */
-	const char *address;   /* an IP literal, bracketed or not, or a host name; never with a port */
-	const char *name;      /* NULL: none. One that is no label is left out, the instance kept */
-	const char *port_name; /* NULL: none; as name */
-	const char *zone;      /* NULL: none */
-	const char *const *tags;
-	size_t n_tags;
-	const struct metadata *metadata;
-	size_t n_metadata;
-	int64_t port;     /* 0: none; outside 0 .. 65535 drops the instance */
-	int64_t weight;   /* below 0 counts as 1, above 65535 as 65535 */
-	int64_t priority; /* brought into 0 .. 65535 */
-	enum health health;
-	enum protocol protocol;
-};
-
-/* A report with nothing in it but the defaults: weight 1, passing, any protocol. */
-struct report report_blank(void);
 
 struct snapshot {
 	const struct service **services; /* sorted by name (strcmp), each name once */

@@ -39,6 +39,9 @@ bool hold_add(struct hold *h, const uint8_t *octets, size_t len, const struct re
 /* There is a newer table: tries all that wait. */
 void hold_retry(struct hold *h);
 
+/* The end is near: all that waits is answered as it is, and nothing is taken any more. */
+void hold_close(struct hold *h);
+
 /* The connection is gone: what it waited for is dropped. */
 void hold_forget(struct hold *h, const void *connection);
 

@@ -7,6 +7,7 @@
 #ifndef PHONEBOOK_SERVER_SOCKETS_H
 #define PHONEBOOK_SERVER_SOCKETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "server/options.h"
@@ -27,5 +28,8 @@ int sockets_open(const struct server_options *o, struct sockets *ret, unsigned n
 int sockets_adopt(const int *fds, size_t n, struct sockets *ret);
 
 void sockets_close(struct sockets *s);
+
+/* False on a host where IPv6 is switched off: it has no [::1]. */
+bool sockets_have_ip6(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* server/worker.h -- one serving thread: its loop, its sockets, its forwarder.
  *
- *   main: create --> start --> ... reload ... --> stop --> destroy
+ *   main: create --> start --> ... reload ... --> stop --> join --> destroy
  *
  * Nothing here is shared with another thread but the inbox and two parcels.
  */
@@ -31,7 +31,10 @@ int worker_reload(struct worker *w, const struct forward_options *forward);
 /* Tells the thread to answer what has arrived, and what upstreams still answer within 700 ms, and to end. */
 void worker_stop(struct worker *w);
 
-/* Waits for a thread that was told to stop, and frees everything. NULL is fine. */
+/* Waits for a thread that was told to stop. NULL is fine. */
+void worker_join(struct worker *w);
+
+/* Frees everything, the inbox too: when the thread has been joined and the feeder is gone. NULL is fine. */
 void worker_destroy(struct worker *w);
 
 #endif

@@ -12,8 +12,9 @@ struct arena_chunk {
 	alignas(max_align_t) char memory[];
 };
 
-/* Most arenas hold a few names and options: one small chunk is enough. Those that grow, to hold a large list while it
- * is read, double until a chunk is large enough for malloc() to give it back to the kernel when it is freed. */
+/* Most arenas hold a few names and options: one small chunk is enough. Those that grow, to hold a large list
+ * while it is read, double until a chunk is large enough for malloc() to give it back to the kernel when it
+ * is freed. */
 enum { CHUNK_SIZE_MIN = 4096 - 64, CHUNK_SIZE_MAX = 256 * 1024 };
 
 static size_t next_chunk_size(const struct arena *a, size_t size)

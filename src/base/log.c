@@ -8,13 +8,14 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A reload changes it while other threads log: each of them sees the old or the new level. */
 static enum log_level threshold = LOG_INFO;
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 
 void log_set_level(enum log_level level)
 {
-	threshold = level;
+	__atomic_store_n(&threshold, level, __ATOMIC_RELAXED);
 }
 
 bool log_level_from_text(const char *text, enum log_level *ret)
@@ -50,7 +51,7 @@ void log_event(enum log_level level, const char *format, ...)
 	char line[1100];
 	va_list args;
 
-	if (level > threshold)
+	if (level > __atomic_load_n(&threshold, __ATOMIC_RELAXED))
 		return;
 
 	int start = write_prefix(line, sizeof(line), level);

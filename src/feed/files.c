@@ -2,35 +2,24 @@
 #include "feed/files.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "feed/watch.h"
 
 enum {
-	FILES_MAX = 100000,     /* a glob over a wrong directory must not read the disk */
-	FILE_WATCHES_MAX = 256, /* of fs.inotify.max_user_watches, which all programs of a user share */
-	CHANGED_DELAY_MS = 10,  /* a file being created, written and closed is one change */
-	RACY_NS = 100000000,    /* many times a kernel tick, the granularity of file times */
-	READS_PER_WAKEUP = 16,  /* of 4 KiB of events; what is left wakes the loop again */
-	ARM_TRIES = 16,         /* a directory tree being made while we look for its deepest part */
+	FILES_MAX = 100000,  /* a glob over a wrong directory must not read the disk */
+	RACY_NS = 100000000, /* many times a kernel tick, the granularity of file times */
 };
-
-#define WATCH_MASK                                                                                           \
-	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ATTRIB | IN_DELETE_SELF | \
-	 IN_MOVE_SELF)
 
 /* Tells one content of a file from another without reading it. */
 struct stamp {
@@ -53,177 +42,13 @@ struct catalogue {
 	size_t n;
 };
 
-struct watches {
-	int wds[FILE_WATCHES_MAX + 2];
-	size_t n;
-};
-
 struct files {
 	char *path;
 	bool is_glob;
 	uint64_t max_size;
-	void (*changed)(void *context);
-	void *context;
 	struct catalogue known;
-
-	int inotify; /* -1: there is none */
-	struct event readable, delay;
-	struct watches watches;
-	int directory_wd;
-	const char *awaited; /* the component of path that names in the watched directory must match */
-	size_t awaited_len;
-	bool any_link; /* links can be moved by names of any kind (Kubernetes: ..data) */
+	struct watch *watch;
 };
-
-static bool has_glob(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '*' || text[i] == '?' || text[i] == '[')
-			return true;
-	}
-	return false;
-}
-
-/* --- watching --- */
-
-/* Whether an event in the watched directory can be about a file of ours, or about the way to it. */
-static bool concerns_us(const struct files *f, const struct inotify_event *event)
-{
-	char pattern[NAME_MAX + 1];
-
-	if ((event->mask & IN_IGNORED) != 0)
-		return false; /* we took the watch away, or its end was told by another event */
-	if (event->wd != f->directory_wd || event->len == 0 || f->any_link)
-		return true;
-	if (f->awaited_len >= sizeof(pattern))
-		return true;
-	memcpy(pattern, f->awaited, f->awaited_len);
-	pattern[f->awaited_len] = '\0';
-	return has_glob(pattern, f->awaited_len) ? fnmatch(pattern, event->name, FNM_PERIOD) == 0
-						 : strcmp(pattern, event->name) == 0;
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct files *f = arg;
-	_Alignas(struct inotify_event) char events[4096];
-	bool ours = false;
-
-	(void)what;
-	for (int i = 0; i < READS_PER_WAKEUP; i++) {
-		const ssize_t n = read(fd, events, sizeof(events));
-
-		if (n <= 0)
-			break;
-		for (const char *at = events; at < events + n;) {
-			const struct inotify_event *event = (const void *)at;
-
-			ours = ours || concerns_us(f, event);
-			at += sizeof(*event) + event->len;
-		}
-	}
-	if (ours && !evtimer_pending(&f->delay, NULL))
-		evtimer_add(&f->delay, &(struct timeval){ .tv_usec = CHANGED_DELAY_MS * 1000 });
-}
-
-static void on_delay(evutil_socket_t fd, short what, void *arg)
-{
-	struct files *f = arg;
-
-	(void)fd;
-	(void)what;
-	f->changed(f->context); /* last: it may destroy f */
-}
-
-/* The deepest directory on the way to the path that exists and is written without glob characters. The
- * component below it becomes the awaited one. */
-static void find_directory(struct files *f, char ret[PATH_MAX])
-{
-	const char *component = f->path + strspn(f->path, "/");
-
-	strcpy(ret, f->path[0] == '/' ? "/" : ".");
-	for (;;) {
-		char deeper[PATH_MAX];
-		struct stat st;
-		const size_t len = strcspn(component, "/");
-		const size_t prefix = (size_t)(component - f->path) + len;
-
-		f->awaited = component;
-		f->awaited_len = len;
-		if (component[len] == '\0' || has_glob(component, len))
-			return;
-		memcpy(deeper, f->path, prefix);
-		deeper[prefix] = '\0';
-		if (stat(deeper, &st) < 0 || !S_ISDIR(st.st_mode))
-			return;
-		strcpy(ret, deeper);
-		component += len + strspn(component + len, "/");
-	}
-}
-
-static int add_watch(struct files *f, struct watches *watches, const char *path, uint32_t flags)
-{
-	if (watches->n >= sizeof(watches->wds) / sizeof(watches->wds[0]))
-		return -1;
-
-	const int wd = inotify_add_watch(f->inotify, path, WATCH_MASK | flags);
-	if (wd >= 0)
-		watches->wds[watches->n++] = wd;
-	return wd;
-}
-
-/* Watches the directory, looking again until nothing was made below it between looking and watching. */
-static void watch_directory(struct files *f, struct watches *watches)
-{
-	char directory[PATH_MAX], again[PATH_MAX];
-	struct stat st;
-
-	find_directory(f, directory);
-	for (int i = 0; i < ARM_TRIES; i++) {
-		f->directory_wd = add_watch(f, watches, directory, IN_ONLYDIR);
-		find_directory(f, again);
-		if (strcmp(directory, again) == 0)
-			break;
-		strcpy(directory, again);
-	}
-	/* A link to the directory that is swapped says nothing in the old directory: watch the link too. */
-	if (lstat(directory, &st) == 0 && S_ISLNK(st.st_mode))
-		add_watch(f, watches, directory, IN_DONT_FOLLOW);
-}
-
-static bool holds(const struct watches *watches, int wd)
-{
-	for (size_t i = 0; i < watches->n; i++) {
-		if (watches->wds[i] == wd)
-			return true;
-	}
-	return false;
-}
-
-/* Puts the new watches in the place of the old ones. */
-static void replace_watches(struct files *f, const struct watches *watches)
-{
-	for (size_t i = 0; i < f->watches.n; i++) {
-		if (!holds(watches, f->watches.wds[i]))
-			inotify_rm_watch(f->inotify, f->watches.wds[i]);
-	}
-	f->watches = *watches;
-}
-
-/* Links, and a path without glob, are watched themselves: the file may be written where it really lies. */
-static void watch_files(struct files *f, struct watches *watches, const glob_t *found)
-{
-	f->any_link = false;
-	for (size_t i = 0; i < found->gl_pathc; i++) {
-		const char *path = found->gl_pathv[i];
-		struct stat st;
-		const bool is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
-
-		f->any_link = f->any_link || is_link;
-		if ((is_link || !f->is_glob) && f->inotify >= 0)
-			add_watch(f, watches, path, 0);
-	}
-}
 
 /* --- reading --- */
 
@@ -464,22 +289,18 @@ static void catalogue_finish(struct catalogue *c)
 int files_read(struct files *f, int (*take)(void *context, const struct fetch_result *result), void *context)
 {
 	struct catalogue seen = { 0 };
-	struct watches watches = { 0 };
 	char *plain[2];
 	glob_t found;
 
-	/* Watch first, then look: what happens in between is told again, not missed. */
-	if (f->inotify >= 0)
-		watch_directory(f, &watches);
+	watch_begin(f->watch);
 	int r = find_files(f, plain, &found);
-	if (r == 0) {
-		watch_files(f, &watches, &found);
-		replace_watches(f, &watches);
+	if (r == 0)
+		watch_files(f->watch, found.gl_pathv, found.gl_pathc);
+	watch_end(f->watch);
+	if (r == 0)
 		r = give_files(f, &found, &seen, take, context);
-	} else {
-		replace_watches(f, &watches);
+	else
 		r = give_glob_error(f, r, take, context);
-	}
 	if (f->is_glob)
 		globfree(&found);
 
@@ -500,19 +321,6 @@ void files_forget(struct files *f)
 
 /* --- life --- */
 
-static void start_watching(struct event_base *loop, struct files *f)
-{
-	struct watches watches = { 0 };
-
-	f->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (f->inotify < 0)
-		return;
-	event_assign(&f->readable, loop, f->inotify, EV_READ | EV_PERSIST, on_readable, f);
-	event_add(&f->readable, NULL);
-	watch_directory(f, &watches);
-	replace_watches(f, &watches);
-}
-
 int files_create(struct event_base *loop, const char *path, uint64_t max_size, void (*changed)(void *context),
 		 void *context, struct files **ret)
 {
@@ -523,16 +331,12 @@ int files_create(struct event_base *loop, const char *path, uint64_t max_size, v
 	if (f == NULL)
 		return -ENOMEM;
 	f->path = strdup(path);
-	if (f->path == NULL) {
-		free(f);
+	if (f->path == NULL || watch_create(loop, f->path, changed, context, &f->watch) < 0) {
+		files_destroy(f);
 		return -ENOMEM;
 	}
-	f->is_glob = has_glob(path, strlen(path));
+	f->is_glob = path_has_glob(path, strlen(path));
 	f->max_size = max_size;
-	f->changed = changed;
-	f->context = context;
-	evtimer_assign(&f->delay, loop, on_delay, f);
-	start_watching(loop, f);
 	*ret = f;
 	return 0;
 }
@@ -542,11 +346,7 @@ void files_destroy(struct files *f)
 	if (f == NULL)
 		return;
 
-	evtimer_del(&f->delay);
-	if (f->inotify >= 0) {
-		event_del(&f->readable);
-		close(f->inotify);
-	}
+	watch_destroy(f->watch);
 	catalogue_finish(&f->known);
 	free(f->path);
 	free(f);

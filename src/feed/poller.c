@@ -89,12 +89,17 @@ static uint64_t count_dropped(const struct snapshot *s)
 	return n;
 }
 
+static struct round_counts count_all(const struct poller *p)
+{
+	return (struct round_counts){ .services = p->believed->n_services,
+				      .instances = p->believed->n_instances,
+				      .dropped = count_dropped(p->fresh),
+				      .held = p->held };
+}
+
 static void report_good(struct poller *p, uint64_t heard_ms)
 {
-	const struct round_counts counts = { .services = p->believed->n_services,
-					     .instances = p->believed->n_instances,
-					     .dropped = count_dropped(p->fresh),
-					     .held = p->held };
+	const struct round_counts counts = count_all(p);
 
 	freshness_good(p->o.freshness, p->o.row, heard_ms, &counts);
 }
@@ -153,6 +158,8 @@ static void on_brake(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	judge(p, NULL, clock_ms()); /* without memory: the next round judges again */
+	const struct round_counts counts = count_all(p);
+	freshness_recount(p->o.freshness, p->o.row, &counts);
 	if (before != p->believed)
 		log_round(p, "changed");
 	announce(p, before);

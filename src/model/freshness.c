@@ -60,15 +60,22 @@ int freshness_name(struct freshness *f, size_t row, const char *name, const char
 	return r->name != NULL && r->kind != NULL ? 0 : -ENOMEM;
 }
 
-void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts)
+void freshness_recount(struct freshness *f, size_t row, const struct round_counts *counts)
 {
 	struct row *r = &f->rows[row];
 
-	store(&r->heard_ms, now_ms);
 	store(&r->services, counts->services);
 	store(&r->instances, counts->instances);
 	store(&r->dropped, counts->dropped);
 	store(&r->held, counts->held);
+}
+
+void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts)
+{
+	struct row *r = &f->rows[row];
+
+	freshness_recount(f, row, counts);
+	store(&r->heard_ms, now_ms);
 	atomic_store_explicit(&r->state, REGISTRY_OK, memory_order_relaxed);
 	atomic_store_explicit(&r->spoken, true, memory_order_relaxed);
 }

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/json.h"
 #include "registry/registry.h"
+#include "registry/shapes.h"
 
 enum {
 	/* A file a process of a large host, and more. The glob may also be a mistake: "/" + "*" has no end.
@@ -156,13 +156,13 @@ static int note_trouble(struct file *f, const char *trouble)
 static int parse(const struct registry *r, struct file *f, const struct fetch_result *res,
 		 struct snapshot_builder *own)
 {
-	const struct json_options json = { .service = r->options->service,
-					   .service_label = r->options->service_label };
+	const struct shape_options shape = { .service = r->options->service,
+					     .service_label = r->options->service_label };
 	struct snapshot *s;
 
 	if (res->len == 0)
 		return note_trouble(f, "the file is empty");
-	int status = json_read_instances(res->body, res->len, &json, own);
+	int status = shapes_read(res->body, res->len, &shape, own);
 	if (status == -ENOMEM)
 		return status;
 	if (status < 0)

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "registry/json.h"
 #include "registry/registry.h"
+#include "registry/shapes.h"
 
 enum {
 	/* Last-Modified moves in steps of a second: of two changes within one, the second is invisible (RFC
@@ -149,15 +149,15 @@ static bool is_json_type(const char *type)
 
 static int read_body(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
 {
-	const struct json_options json = { .service = r->options->service,
-					   .service_label = r->options->service_label };
+	const struct shape_options shape = { .service = r->options->service,
+					     .service_label = r->options->service_label };
 
 	if (!is_json_type(res->content_type))
 		return snapshot_builder_fail(b, -EBADMSG, "the answer is %.80s, not JSON", res->content_type);
 	if (res->len == 0)
 		return snapshot_builder_fail(b, -EBADMSG,
 					     "the answer is empty; a list that is empty is written []");
-	int status = json_read_instances(res->body, res->len, &json, b);
+	int status = shapes_read(res->body, res->len, &shape, b);
 	if (status < 0)
 		return status;
 	r->fresh.etag = copy_validator(res->etag);

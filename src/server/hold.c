@@ -20,7 +20,7 @@ struct hold {
 	again_fn again;
 	void *context;
 	struct event *timer;
-	bool retrying;
+	bool retrying, closed;
 	size_t n;
 	struct held held[HOLD_QUERIES_MAX];
 };
@@ -104,7 +104,7 @@ void hold_destroy(struct hold *h)
 
 bool hold_add(struct hold *h, const uint8_t *octets, size_t len, const struct return_address *from)
 {
-	if (h->n == HOLD_QUERIES_MAX || len > HOLD_OCTETS_MAX)
+	if (h->closed || h->n == HOLD_QUERIES_MAX || len > HOLD_OCTETS_MAX)
 		return false;
 
 	struct held *held = &h->held[h->n++];
@@ -121,6 +121,12 @@ void hold_retry(struct hold *h)
 {
 	if (h->n > 0)
 		retry(h, clock_ms());
+}
+
+void hold_close(struct hold *h)
+{
+	h->closed = true;
+	retry(h, UINT64_MAX); /* past every deadline */
 }
 
 void hold_forget(struct hold *h, const void *connection)

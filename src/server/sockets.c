@@ -128,3 +128,16 @@ void sockets_close(struct sockets *s)
 		close(s->tcp[i]);
 	s->n_udp = s->n_tcp = 0;
 }
+
+bool sockets_have_ip6(void)
+{
+	const struct address loopback = { .octets = { [15] = 1 }, .len = 16 };
+	struct endpoint any_port;
+	int fd;
+
+	endpoint_from_address(&loopback, 0, &any_port);
+	if (open_socket(&any_port, SOCK_DGRAM, false, &fd) != 0)
+		return false;
+	close(fd);
+	return true;
+}

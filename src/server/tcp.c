@@ -27,7 +27,8 @@ struct connection {
 	struct bufferevent *stream;
 	struct event *idle;
 	unsigned pending;
-	bool ended; /* the client has sent all it will (RFC 7766 section 6.2.4) */
+	bool ended; /* the client has sent all it will (RFC 7766 section 6.2.4), or something that is no query
+		     */
 	bool busy;  /* reading its queries: not to be freed */
 };
 
@@ -146,14 +147,22 @@ static bool answer_input(struct connection *c)
 	return frame != FRAME_BAD;
 }
 
+/* Nothing more is read; answers that are under way are still sent. */
+static void stop_reading(struct connection *c)
+{
+	struct evbuffer *input = bufferevent_get_input(c->stream);
+
+	bufferevent_disable(c->stream, EV_READ);
+	evbuffer_drain(input, evbuffer_get_length(input));
+	c->ended = true;
+}
+
 /* Goes on with a connection after anything happened to it; it may be gone afterwards. */
 static void proceed(struct connection *c)
 {
 	c->tcp->dispatcher->table = inbox_take(c->tcp->inbox);
-	if (!answer_input(c)) {
-		close_connection(c);
-		return;
-	}
+	if (!answer_input(c))
+		stop_reading(c);
 	if (!has_room(c))
 		bufferevent_disable(c->stream, EV_READ);
 	else if (!c->ended)

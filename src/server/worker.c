@@ -30,6 +30,7 @@ struct worker {
 	struct udp *udp;
 	struct tcp *tcp;
 	uint64_t stop_at_ms;
+	bool deaf; /* accepts no connections any more */
 	uint8_t reply[DNS_MESSAGE_OCTETS_MAX];
 };
 
@@ -72,12 +73,13 @@ static void begin_to_stop(struct worker *w)
 	static const struct timeval check = { .tv_usec = STOP_CHECK_MS * 1000 };
 
 	w->stop_at_ms = clock_ms() + STOP_MS;
-	tcp_stop_accepting(w->tcp);
+	hold_close(w->dispatcher.hold);
 	event_add(w->stop_check, &check);
 }
 
 /* Until nobody waits for anything any more, or for as long as was promised; what has arrived by then is
- * answered. */
+ * answered. Connections that only the kernel had taken when we were told to stop are ours by the first check,
+ * and their queries are read by the second. */
 static void on_stop_check(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -85,6 +87,11 @@ static void on_stop_check(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	udp_drain(w->udp);
+	if (!w->deaf) {
+		w->deaf = true;
+		tcp_stop_accepting(w->tcp);
+		return;
+	}
 	if ((forward_pending(w->dispatcher.forwarder) == 0 && tcp_is_quiet(w->tcp)) ||
 	    clock_ms() >= w->stop_at_ms)
 		event_base_loopbreak(w->loop);
@@ -209,12 +216,18 @@ void worker_stop(struct worker *w)
 	inbox_wake(&w->inbox);
 }
 
+void worker_join(struct worker *w)
+{
+	if (w == NULL || !w->started)
+		return;
+	pthread_join(w->thread, NULL);
+	w->started = false;
+}
+
 void worker_destroy(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	if (w->started)
-		pthread_join(w->thread, NULL);
 	tcp_destroy(w->tcp);
 	udp_destroy(w->udp);
 	forwarder_destroy(w->dispatcher.forwarder);

@@ -16,7 +16,7 @@ size_t rdata_from_srv(uint16_t priority, uint16_t weight, uint16_t port, const s
 	return 6U + target->len;
 }
 
-/* Copies the RDATA of rr, which the library writes with its length in front. */
+/* Copies the RDATA of rr, without the length the library keeps apart. */
 static size_t copy_rdata(const ldns_rr *rr, uint8_t ret[RDATA_OCTETS_MAX])
 {
 	ldns_buffer *buffer = ldns_buffer_new(2 + RDATA_OCTETS_MAX);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/rdata.h"
 #include "zone/rows.h"
 
 /* One service while its block is made. */
@@ -414,6 +415,8 @@ int compose_apex(const struct zone_options *z, uint16_t zone_index, const struct
 					       .negative_ttl_s = z->answer.negative_ttl_s,
 					       .stale_after_ms = z->answer.stale_after_ms };
 	struct work w = { .zone = z };
+	uint8_t rdata[RDATA_OCTETS_MAX];
+	char text[NAME_TEXT_MAX];
 	struct name ns, name;
 
 	/* Nothing shorter than the name that spells an IPv6 address is of use: a zone leaves room for it. */
@@ -421,7 +424,10 @@ int compose_apex(const struct zone_options *z, uint16_t zone_index, const struct
 	    !name_below(&z->origin, "ns", NULL, &ns))
 		return -ENAMETOOLONG;
 	block_begin(&w.block, &options);
-	const uint32_t rr = block_add_rr(&w.block, RRTYPE_NS, z->answer.ttl_s, ns.octets, ns.len, 1);
+	const size_t len = rdata_from_text(RRTYPE_NS, name_to_text(ns.octets, text), rdata);
+	const uint32_t rr = block_add_rr(&w.block, RRTYPE_NS, z->answer.ttl_s, rdata, len, 1);
+	if (len == 0)
+		w.block.error = -ENOMEM;
 	struct sets apex = { .at = { block_add_rrset(&w.block, RRTYPE_NS, &rr, 1, NULL) }, .n = 1 };
 	add_owner(&w, OWNER_ZONE, &z->origin, &apex);
 	add_listeners(&w, &ns, listen, n_listen);

@@ -145,7 +145,7 @@ rss_kib()
 
 log_is_clean()
 {
-	! grep -E 'Sanitizer|runtime error' "$log"
+	! grep -E -m 1 -A 50 'Sanitizer|runtime error' "$log"
 }
 
 # The plan comes last, when all tests have been counted; a story that dies before has none.

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/json.h"
+#include "registry/shapes.h"
 #include "wire/message.h"
 #include "zone/compose.h"
 #include "zone/policy.h"
@@ -54,11 +54,10 @@ void phone_finish(struct phone *p)
 
 void phone_say(struct phone *p, unsigned registry, const char *json)
 {
-	static const struct json_options options = { .service_label = "service" };
+	static const struct shape_options options = { .service_label = "service" };
 	struct snapshot_builder *b = snapshot_builder_create();
 
-	ck_assert_msg(json_read_instances(json, strlen(json), &options, b) == 0, "%s",
-		      snapshot_builder_error(b));
+	ck_assert_msg(shapes_read(json, strlen(json), &options, b) == 0, "%s", snapshot_builder_error(b));
 	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &p->snapshots[registry]), 0);
 	snapshot_builder_destroy(b);
 }

@@ -19,7 +19,7 @@
 #include "server/sockets.h"
 #include "server/worker.h"
 
-enum { PORT_TRIES = 20, TEXT_MAX = 65536, LOG_MAX = 1 << 20 };
+enum { PORT_TRIES = 20, TEXT_MAX = 1 << 20, LOG_MAX = 1 << 20 };
 
 struct planes {
 	uint16_t port;
@@ -149,8 +149,10 @@ uint64_t planes_stop(struct planes *p)
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_stop(p->workers[i]);
 	for (unsigned i = 0; i < p->n_workers; i++)
-		worker_destroy(p->workers[i]);
+		worker_join(p->workers[i]);
 	feeder_destroy(p->feeder);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_destroy(p->workers[i]);
 	close_sockets(p);
 	config_destroy(p->config);
 	free(p);

@@ -70,7 +70,7 @@ END_TEST
 
 START_TEST(a_parcel_changes_hands_once)
 {
-	struct parcel p = { 0 };
+	static struct parcel p;
 	int a, b;
 
 	ck_assert_ptr_null(parcel_take(&p));

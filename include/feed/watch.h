@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* feed/watch.h -- notices by inotify when what a path or a glob matches may have changed.
+ *
+ *   watch_begin --> who reads looks for files --> watch_files --> watch_end --> events --> changed()
+ *
+ * Watches go to inodes, so they are renewed around each reading: directories and links may have been swapped.
+ * Feeder thread only.
+ */
+#ifndef PHONEBOOK_FEED_WATCH_H
+#define PHONEBOOK_FEED_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct event_base;
+struct watch;
+
+/* Watches the way to path, which is borrowed and shorter than PATH_MAX. changed() is called at most every
+ * 10 ms and last in its event: it may destroy the watch. A directory that does not exist yet, or no inotify
+ * at all, is no error. */
+int watch_create(struct event_base *loop, const char *path, void (*changed)(void *context), void *context,
+		 struct watch **ret);
+
+void watch_destroy(struct watch *w); /* NULL is fine */
+
+/* Watches the directory as it is now. To be called before looking for files: what happens in between is told
+ * again, not missed. */
+void watch_begin(struct watch *w);
+
+/* Watches those of the files found that have to be watched themselves. Left out if looking failed. */
+void watch_files(struct watch *w, char *const paths[], size_t n);
+
+/* Ends the watches that were not renewed since watch_begin(). */
+void watch_end(struct watch *w);
+
+/* Whether glob(3) would find a pattern in the len characters. */
+bool path_has_glob(const char *text, size_t len);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* model/groups.h -- the instances of a round under way, gathered by service.
+ *
+ *   groups_take() -> groups_add(), groups_keep() ... --groups_make_services--> services, sorted
+ *
+ * A service that comes from an earlier snapshot as a whole is passed on by its pointer, and taken apart only
+ * when something else adds to it. Part of the snapshot builder; feeder thread only.
+ */
+#ifndef PHONEBOOK_MODEL_GROUPS_H
+#define PHONEBOOK_MODEL_GROUPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "model/service.h"
+
+/* What came for one service. Lives until groups_empty(). */
+struct group;
+
+struct groups {
+	struct arena arena;   /* all groups and what is in them */
+	struct group **cells; /* open addressing, at most half full */
+	size_t n_cells;
+	size_t n, n_instances;
+	struct held *held; /* keeps alive what groups point to */
+	uint64_t seed;     /* or a registry could choose names that share a cell */
+};
+
+void groups_init(struct groups *gs);
+
+/* Frees all groups; the empty ones can be used again. */
+void groups_empty(struct groups *gs);
+
+/* Finds the group of that folded name or begins it; -EDQUOT when there are SNAPSHOT_SERVICES_MAX. */
+int groups_take(struct groups *gs, const char *name, struct group **ret);
+
+/* Adds a copy of the instance; -EDQUOT when the group or all groups together are full. */
+int groups_add(struct groups *gs, struct group *g, const struct instance *in);
+
+/* Adds all instances of a service; -EDQUOT, and none added, when they are too many. */
+int groups_keep(struct groups *gs, struct group *g, const struct service *s);
+
+/* One service for each group, sorted by name, of which the caller is a user; ret has room for gs->n. Those
+ * equal to one of before (sorted too) are that one. Reports alike become one instance: the first stands, with
+ * the tags of all. Nothing but groups_empty() may follow. */
+int groups_make_services(struct groups *gs, const struct service *const before[], size_t n_before,
+			 const struct service *ret[]);
+
+#endif

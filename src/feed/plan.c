@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "feed/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "feed/fetch.h"
+#include "feed/poller.h"
+#include "feed/publisher.h"
+#include "model/freshness.h"
+
+/* A registry at work, and the way back from its callbacks. */
+struct source {
+	struct plan *plan;
+	size_t index;
+	struct poller *poller;
+};
+
+struct plan {
+	struct plan_context context;
+	struct feed_options *options;
+	struct freshness *freshness;
+	struct fetcher *fetcher;
+	struct source *sources;
+	struct snapshot **snapshots; /* what is believed of each registry; each with one user here */
+	struct publisher *publisher;
+};
+
+/* --- how much has been heard --- */
+
+static enum zone_data judge_zone(const struct plan *p, const struct zone_options *z)
+{
+	size_t spoken = 0, waiting = 0;
+
+	for (size_t i = 0; i < z->n_registries; i++) {
+		const unsigned r = z->registries[i];
+
+		spoken += p->snapshots[r] != NULL;
+		waiting += p->snapshots[r] == NULL && !poller_is_concluded(p->sources[r].poller);
+	}
+	if (spoken == 0 && z->n_registries > 0)
+		return ZONE_SILENT;
+	return waiting > 0 ? ZONE_PARTIAL : ZONE_HEARD;
+}
+
+static bool has_tried_all(const struct plan *p, const struct zone_options *z)
+{
+	for (size_t i = 0; i < z->n_registries; i++) {
+		if (!poller_is_concluded(p->sources[z->registries[i]].poller))
+			return false;
+	}
+	return true;
+}
+
+bool plan_is_ready(const struct plan *p)
+{
+	for (size_t i = 0; i < p->options->n_zones; i++) {
+		const struct zone_options *z = &p->options->zones[i];
+
+		if (judge_zone(p, z) == ZONE_SILENT && !has_tried_all(p, z))
+			return false;
+	}
+	return true;
+}
+
+/* --- registries at work --- */
+
+static void source_changed(void *context, const struct snapshot *before, const struct snapshot *after)
+{
+	const struct source *s = context;
+	struct plan *p = s->plan;
+	struct snapshot *old = p->snapshots[s->index], *new = poller_snapshot(s->poller);
+
+	if (new != old) {
+		p->snapshots[s->index] = snapshot_keep(new);
+		publisher_update(p->publisher, before, after);
+		snapshot_release(old);
+	}
+	p->context.changed(p->context.context);
+}
+
+/* The strictest of the zones that use the registry. */
+static uint64_t brake_limit(void *context, const char *service)
+{
+	const struct source *s = context;
+	const struct feed_options *o = s->plan->options;
+	uint64_t limit_ms = 0;
+
+	if (!registry_kind_find(o->registries[s->index].kind)->brake)
+		return 0;
+	for (size_t z = 0; z < o->n_zones; z++) {
+		const uint64_t zone_ms = zone_options_for(&o->zones[z], service)->brake_ms;
+
+		for (size_t r = 0; r < o->zones[z].n_registries; r++) {
+			if (o->zones[z].registries[r] == s->index && zone_ms > limit_ms)
+				limit_ms = zone_ms;
+		}
+	}
+	return limit_ms;
+}
+
+/* The registry of that name and kind in another plan: its index, or -1. */
+static int find_registry(const struct plan *p, const struct registry_options *r)
+{
+	for (size_t i = 0; p != NULL && i < p->options->n_registries; i++) {
+		const struct registry_options *other = &p->options->registries[i];
+
+		if (text_equal_fold(other->name, r->name) && text_equal_fold(other->kind, r->kind))
+			return (int)i;
+	}
+	return -1;
+}
+
+/* A registry that is asked as before, and over a network, waits for its turn: a fleet that is reloaded at
+ * once must not ask at once. */
+static int add_source(struct plan *p, size_t i, const struct plan *previous)
+{
+	const struct registry_options *r = &p->options->registries[i];
+	const int old = find_registry(previous, r);
+	struct source *s = &p->sources[i];
+	const struct poller_options o = {
+		.registry = r,
+		.row = i,
+		.loop = p->context.loop,
+		.fetcher = p->fetcher,
+		.freshness = p->freshness,
+		.random = p->context.random,
+		.brake = brake_limit,
+		.changed = source_changed,
+		.context = s,
+		.inherited = old >= 0 ? previous->snapshots[old] : NULL,
+		.at_once = !registry_kind_find(r->kind)->brake || old < 0 ||
+			   previous->options->registries[old].fingerprint != r->fingerprint,
+	};
+
+	*s = (struct source){ .plan = p, .index = i };
+	if (o.inherited != NULL) {
+		freshness_inherit(p->freshness, i, previous->freshness, (size_t)old);
+		p->snapshots[i] = snapshot_keep(o.inherited);
+	}
+	return poller_create(&o, &s->poller);
+}
+
+static int add_sources(struct plan *p, const struct plan *previous)
+{
+	const size_t n = p->options->n_registries;
+	int r = 0;
+
+	p->sources = calloc(n + 1, sizeof(*p->sources));
+	p->snapshots = calloc(n + 1, sizeof(struct snapshot *));
+	p->freshness = freshness_create(n);
+	if (p->sources == NULL || p->snapshots == NULL || p->freshness == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const struct registry_options *o = &p->options->registries[i];
+
+		r = freshness_name(p->freshness, i, o->name, o->kind, o->interval_ms > 0);
+		if (r == 0)
+			r = add_source(p, i, previous);
+	}
+	return r;
+}
+
+void plan_start(struct plan *p)
+{
+	for (size_t i = 0; i < p->options->n_registries; i++)
+		poller_start(p->sources[i].poller);
+}
+
+static void stop_sources(struct plan *p)
+{
+	for (size_t i = 0; p->sources != NULL && i < p->options->n_registries; i++) {
+		poller_destroy(p->sources[i].poller);
+		p->sources[i].poller = NULL;
+	}
+	fetcher_destroy(p->fetcher);
+	p->fetcher = NULL;
+}
+
+void plan_retire(struct plan *p)
+{
+	stop_sources(p);
+}
+
+/* --- tables --- */
+
+static int add_publisher(struct plan *p, const struct plan *previous)
+{
+	const struct publisher_options o = {
+		.feed = p->options,
+		.snapshots = p->snapshots,
+		.freshness = p->freshness,
+		.resolver = p->context.resolver,
+		.inboxes = p->context.inboxes,
+		.n_inboxes = p->context.n_inboxes,
+		.first_generation = previous != NULL ? publisher_generation(previous->publisher) + 1 : 1,
+	};
+
+	return publisher_create(&o, &p->publisher);
+}
+
+bool plan_publish(struct plan *p)
+{
+	for (size_t i = 0; i < p->options->n_zones; i++)
+		publisher_set_zone_data(p->publisher, i, judge_zone(p, &p->options->zones[i]));
+	return publisher_publish(p->publisher);
+}
+
+bool plan_reclaim(struct plan *p)
+{
+	return publisher_reclaim(p->publisher);
+}
+
+bool plan_is_read(const struct plan *p)
+{
+	for (size_t i = 0; i < p->context.n_inboxes; i++) {
+		if (inbox_acked(p->context.inboxes[i]) <= publisher_generation(p->publisher))
+			return true;
+	}
+	return false;
+}
+
+void plan_update_hosts(struct plan *p)
+{
+	publisher_update_hosts(p->publisher);
+}
+
+void plan_sweep_hosts(struct plan *p)
+{
+	publisher_sweep_hosts(p->publisher);
+}
+
+/* --- life --- */
+
+int plan_create(const struct plan_context *c, struct feed_options *feed, const struct plan *previous,
+		struct plan **ret)
+{
+	struct plan *p = calloc(1, sizeof(*p));
+
+	if (p == NULL) {
+		feed_options_destroy(feed);
+		return -ENOMEM;
+	}
+	p->context = *c;
+	p->options = feed;
+	int r = fetcher_create(c->loop, c->resolver, &p->fetcher);
+	if (r == 0)
+		r = add_sources(p, previous);
+	if (r == 0)
+		r = add_publisher(p, previous);
+	if (r == 0)
+		*ret = p;
+	else
+		plan_destroy(p);
+	return r;
+}
+
+void plan_destroy(struct plan *p)
+{
+	if (p == NULL)
+		return;
+	stop_sources(p);
+	for (size_t i = 0; p->snapshots != NULL && i < p->options->n_registries; i++)
+		snapshot_release(p->snapshots[i]);
+	publisher_destroy(p->publisher);
+	freshness_destroy(p->freshness);
+	feed_options_destroy(p->options);
+	free(p->sources);
+	free(p->snapshots);
+	free(p);
+}

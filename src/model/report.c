@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/report.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+const char *drop_to_text(enum drop reason)
+{
+	static const char *const words[DROP_REASONS] = { "service-name", "reserved", "address",
+							 "port",         "shape",    "limit" };
+
+	return words[reason];
+}
+
+struct report report_blank(void)
+{
+	return (struct report){ .weight = 1, .health = HEALTH_PASSING, .protocol = PROTOCOL_ANY };
+}
+
+static bool is_host_octet(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* Writes the folded label without a NUL; false when it is none of host name characters. */
+static bool fold_label(const char *text, size_t len, char *ret)
+{
+	if (len == 0 || len > LABEL_OCTETS_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const uint8_t c = octet_fold((uint8_t)text[i]);
+
+		if (!is_host_octet(c))
+			return false;
+		ret[i] = (char)c;
+	}
+	return true;
+}
+
+/* The folded label in room, or NULL. */
+static const char *fold_optional(const char *text, char room[LABEL_OCTETS_MAX + 1])
+{
+	if (text == NULL)
+		return NULL;
+
+	const size_t len = strnlen(text, LABEL_OCTETS_MAX + 1);
+	if (!fold_label(text, len, room))
+		return NULL;
+	room[len] = '\0';
+	return room;
+}
+
+/* The names below the zone that are ours: a service of that name would be hidden, or hide them. */
+static bool is_reserved(const char *label)
+{
+	static const char *const reserved[] = { "addr", "ns", "_status", "_tcp", "_udp" };
+
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+		if (strcmp(label, reserved[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum drop report_check_service(const char *text, char ret[SERVICE_NAME_SIZE])
+{
+	size_t at = 0;
+
+	if (text == NULL || strnlen(text, SERVICE_NAME_SIZE) == SERVICE_NAME_SIZE)
+		return DROP_SERVICE_NAME;
+	for (;;) {
+		const size_t len = strcspn(text + at, ".");
+
+		if (!fold_label(text + at, len, ret + at))
+			return DROP_SERVICE_NAME;
+		ret[at + len] = text[at + len];
+		if (text[at + len] == '\0')
+			return is_reserved(ret + at) ? DROP_RESERVED : DROP_NONE;
+		at += len + 1;
+	}
+}
+
+/* "010.000.001.012", "167772173" and "0x7f000001" are addresses to some programs and names to others (WHATWG
+ * URL, "ends in a number"); whoever wrote one meant an address. No top-level domain looks like that. */
+static bool ends_in_number(const char *host)
+{
+	const char *dot = strrchr(host, '.');
+	const char *last = dot != NULL ? dot + 1 : host;
+
+	if (strncmp(last, "0x", 2) == 0)
+		return last[2 + strspn(last + 2, "0123456789abcdef")] == '\0';
+	return last[strspn(last, "0123456789")] == '\0';
+}
+
+/* Fills in address, or host with room for its text. */
+static bool read_address(const char *text, struct instance *ret, char room[NAME_OCTETS_MAX])
+{
+	const size_t len = text != NULL ? strlen(text) : 0;
+	struct name name;
+
+	if (len == 0)
+		return false;
+	if (address_from_text(text, len, &ret->address))
+		return address_is_usable(&ret->address);
+	if (!name_from_text(text, len, &name))
+		return false;
+
+	const size_t end = text[len - 1] == '.' ? len - 1 : len;
+	for (size_t i = 0; i < end; i++)
+		room[i] = (char)octet_fold((uint8_t)text[i]);
+	room[end] = '\0';
+	ret->host = room;
+	return !ends_in_number(room);
+}
+
+/* Keeping the first in their order makes the choice independent of who came first. */
+size_t report_add_tag(const char *tags[INSTANCE_TAGS_MAX], size_t n, const char *tag)
+{
+	size_t at = n;
+
+	while (at > 0 && strcmp(tags[at - 1], tag) > 0)
+		at--;
+	if (at == INSTANCE_TAGS_MAX || (at > 0 && strcmp(tags[at - 1], tag) == 0))
+		return n;
+	if (n == INSTANCE_TAGS_MAX)
+		n--;
+	memmove(&tags[at + 1], &tags[at], (n - at) * sizeof(tags[0]));
+	tags[at] = tag;
+	return n + 1;
+}
+
+/* As report_add_tag(), by key; the first of equal keys stays. */
+static size_t add_metadata(struct metadata metadata[INSTANCE_METADATA_MAX], size_t n,
+			   const struct metadata *m)
+{
+	size_t at = n;
+
+	while (at > 0 && strcmp(metadata[at - 1].key, m->key) > 0)
+		at--;
+	if (at == INSTANCE_METADATA_MAX || (at > 0 && strcmp(metadata[at - 1].key, m->key) == 0))
+		return n;
+	if (n == INSTANCE_METADATA_MAX)
+		n--;
+	memmove(&metadata[at + 1], &metadata[at], (n - at) * sizeof(metadata[0]));
+	metadata[at] = *m;
+	return n + 1;
+}
+
+static uint16_t bound(int64_t value)
+{
+	return (uint16_t)(value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value);
+}
+
+static void check_lists(const struct report *r, struct report_room *room, struct instance *ret)
+{
+	size_t n_tags = 0, n_metadata = 0;
+
+	for (size_t i = 0; i < r->n_tags; i++) {
+		if (r->tags[i][0] != '\0')
+			n_tags = report_add_tag(room->tags, n_tags, r->tags[i]);
+	}
+	for (size_t i = 0; i < r->n_metadata; i++)
+		n_metadata = add_metadata(room->metadata, n_metadata, &r->metadata[i]);
+	ret->tags = room->tags;
+	ret->n_tags = (uint16_t)n_tags;
+	ret->metadata = room->metadata;
+	ret->n_metadata = (uint16_t)n_metadata;
+}
+
+enum drop report_check(const struct report *r, struct report_room *room, struct instance *ret)
+{
+	struct instance in = { 0 };
+
+	if (!read_address(r->address, &in, room->host))
+		return DROP_ADDRESS;
+	if (r->port < 0 || r->port > UINT16_MAX)
+		return DROP_PORT;
+
+	check_lists(r, room, &in);
+	in.name = fold_optional(r->name, room->name);
+	in.port_name = fold_optional(r->port_name, room->port_name);
+	in.zone = r->zone != NULL && r->zone[0] != '\0' ? r->zone : NULL;
+	in.port = (uint16_t)r->port;
+	in.weight = r->weight < 0 ? 1 : bound(r->weight);
+	in.priority = bound(r->priority);
+	in.health = r->health;
+	in.protocol = r->protocol;
+	*ret = in;
+	return DROP_NONE;
+}
