@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "config.h"
+#include "config/config.h"
 #include "feed/feeder.h"
 #include "privileges.h"
 #include "server/sockets.h"

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "model/freshness.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

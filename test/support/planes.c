@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "client.h"
-#include "config.h"
+#include "config/config.h"
 #include "harness.h"
 #include "server/sockets.h"
 #include "server/worker.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "config_tree.h"
+#include "config/tree.h"
 #include "harness.h"
 
 /* Reads a text as /tmp/.../phonebook.conf; errors name it "FILE". */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_tree.h"
+#include "config/tree.h"
 #include "feed/resolv_conf.h"
 
 enum {

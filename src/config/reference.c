@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
-#include "config.h"
-#include "config_tree.h"
+#include "config/config.h"
+#include "config/tree.h"
 
 /* Sentences are broken so that a comment fits beside a second window. */
 enum { COMMENT_WIDTH = 100 };

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "config_tree.h"
+#include "config/tree.h"
 
 /* libconfuse's lexer is global and its callbacks get no context: this is both for the time of one call. */
 static struct parser {

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config_tree.h"
+#include "config/tree.h"
 
 /* static { instance { tags = { three deep; one more is a missing brace. */
 enum { DEPTH_MAX = 4, VARIABLE_MAX = 256, READ_OCTETS = 4096 };

@@ -5,8 +5,8 @@
  * list of keys: parser, error messages, conf/phonebook.conf and the manual page follow them, and a test
  * compares.
  */
-#ifndef PHONEBOOK_CONFIG_H
-#define PHONEBOOK_CONFIG_H
+#ifndef PHONEBOOK_CONFIG_CONFIG_H
+#define PHONEBOOK_CONFIG_CONFIG_H
 
 #include <stdio.h>
 

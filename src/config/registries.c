@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "config_tree.h"
+#include "config/tree.h"
 #include "feed/feeder.h"
 #include "model/freshness.h"
 

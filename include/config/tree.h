@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_tree.h -- the configuration between text and options, shared by the src/config*.c only.
+/* config/tree.h -- the configuration between text and options, shared by the sources of this folder only.
  *
- *   file --config_text--> clean text --config_parse, rows--> blocks of checked values --config.c--> options
+ *   file --text.c--> clean text --parse.c, rows.c--> blocks of checked values --config.c--> options
  *
  * The rows are the one list of keys. Everything lives in the arena of the tree. Main only.
  */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_tree.h"
+#include "config/tree.h"
 #include "feed/feeder.h"
 
 enum {

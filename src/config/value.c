@@ -8,7 +8,7 @@
 
 #include "base/address.h"
 #include "base/text.h"
-#include "config_tree.h"
+#include "config/tree.h"
 #include "wire/name.h"
 
 /* The value has been refused. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "config_tree.h"
+#include "config/tree.h"
 
 #include <assert.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
-#include "config.h"
-#include "config_tree.h"
+#include "config/config.h"
+#include "config/tree.h"
 #include "model/freshness.h"
 
 /* Why these limits: a TTL above 30 s would outlive the truth this program is for; an interval below 100 ms is
