@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "feed/feeder.h"
@@ -184,8 +185,7 @@ static int create_events(struct daemon *d)
 {
 	static const int stop_signals[] = { SIGTERM, SIGINT };
 	const uint64_t watchdog_ms = systemd_watchdog_ms();
-	const struct timeval period = { .tv_sec = (time_t)(watchdog_ms / 1000),
-					.tv_usec = (suseconds_t)(watchdog_ms % 1000 * 1000) };
+	const struct timeval period = clock_timeval(watchdog_ms);
 
 	d->loop = event_base_new();
 	if (d->loop == NULL || inbox_init(&d->ready_call) != 0)

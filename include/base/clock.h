@@ -4,6 +4,7 @@
 #define PHONEBOOK_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <sys/time.h>
 
 /* Milliseconds that only go forward and count suspended time too: data does not stay young in a sleeping
  * laptop. */
@@ -11,5 +12,8 @@ uint64_t clock_ms(void);
 
 /* Seconds since 1970, as the host believes. */
 uint64_t clock_wall_s(void);
+
+/* A duration as event loops take it. */
+struct timeval clock_timeval(uint64_t ms);
 
 #endif

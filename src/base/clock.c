@@ -15,3 +15,8 @@ uint64_t clock_wall_s(void)
 {
 	return (uint64_t)time(NULL);
 }
+
+struct timeval clock_timeval(uint64_t ms)
+{
+	return (struct timeval){ .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+}

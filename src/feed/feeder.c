@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "feed/plan.h"
@@ -50,8 +51,7 @@ void feed_options_destroy(struct feed_options *o)
 
 static void arm(struct event *timer, uint64_t ms)
 {
-	const struct timeval wait = { .tv_sec = (time_t)(ms / 1000),
-				      .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	const struct timeval wait = clock_timeval(ms);
 
 	event_add(timer, &wait);
 }

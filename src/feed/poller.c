@@ -36,8 +36,7 @@ static void step(struct poller *p);
 
 static void arm(struct event *timer, uint64_t ms)
 {
-	const struct timeval wait = { .tv_sec = (time_t)(ms / 1000),
-				      .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	const struct timeval wait = clock_timeval(ms);
 
 	event_add(timer, &wait);
 }
@@ -226,7 +225,7 @@ static void complete(struct poller *p)
 {
 	const uint64_t now_ms = clock_ms(), last_ms = p->fresh_ms;
 	struct snapshot *before = keep(p->believed), *last = p->fresh, *fresh = NULL;
-	int r = snapshot_builder_seal(p->builder, last != NULL ? last : p->believed, &fresh);
+	int r = snapshot_builder_seal(p->builder, p->believed, &fresh);
 
 	if (r == 0) {
 		p->fresh = fresh;

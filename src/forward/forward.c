@@ -175,8 +175,7 @@ static void arm(struct job *j, uint64_t ms)
 
 	if (ms > left)
 		ms = left;
-	const struct timeval after = { .tv_sec = (time_t)(ms / 1000),
-				       .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	const struct timeval after = clock_timeval(ms);
 	evtimer_add(&j->due, &after);
 }
 

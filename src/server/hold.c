@@ -33,8 +33,7 @@ static void arm(struct hold *h)
 	}
 	const uint64_t now_ms = clock_ms();
 	const uint64_t wait_ms = h->held[0].deadline_ms > now_ms ? h->held[0].deadline_ms - now_ms : 0;
-	const struct timeval wait = { .tv_sec = (time_t)(wait_ms / 1000),
-				      .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000) };
+	const struct timeval wait = clock_timeval(wait_ms);
 
 	event_add(h->timer, &wait);
 }

@@ -68,8 +68,7 @@ static size_t unsent(const struct connection *c)
 static void restart_idle_timer(struct connection *c)
 {
 	const uint64_t ms = c->tcp->options->tcp_idle_ms;
-	const struct timeval limit = { .tv_sec = (time_t)(ms / 1000),
-				       .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	const struct timeval limit = clock_timeval(ms);
 
 	event_add(c->idle, &limit);
 	TAILQ_REMOVE(&c->tcp->connections, c, link);
