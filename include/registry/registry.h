@@ -105,6 +105,10 @@ struct registry_kind {
 	 * snapshot_builder_fail(). NULL for a kind whose next() is never true. */
 	int (*read)(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b);
 
+	/* After a reload that left the block as it was: takes over what old remembers beyond the snapshot,
+	 * e.g. what a file that is broken now said before. Before the first round. May be NULL. */
+	int (*inherit)(struct registry *r, const struct registry *old);
+
 	/* The round that was read is now what Phonebook believes (accepted), or was thrown away: validators
 	 * are kept only if accepted, or one bad body would be confirmed by 304 for ever. May be NULL. */
 	void (*end)(struct registry *r, bool accepted);

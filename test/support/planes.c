@@ -50,7 +50,8 @@ struct config *planes_read_config(const char *text)
 	return config;
 }
 
-static struct config *read_config(uint16_t port, const char *format, va_list values)
+__attribute__((format(printf, 2, 0))) static struct config *read_config(uint16_t port, const char *format,
+									va_list values)
 {
 	static char text[TEXT_MAX];
 	int len = snprintf(text, sizeof(text), "listen = { \"127.0.0.1:%u\" }\nuser = \"\"\n", port);
@@ -77,7 +78,8 @@ static void close_sockets(struct planes *p)
 }
 
 /* Between its finding and our binding somebody else can take a free port. */
-static void open_sockets(struct planes *p, const char *format, va_list values)
+__attribute__((format(printf, 2, 0))) static void open_sockets(struct planes *p, const char *format,
+							       va_list values)
 {
 	const struct endpoint *failed;
 	int r = -EADDRINUSE;

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "feed/poller.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "fake_registry.h"
+#include "feed/resolve.h"
+#include "harness.h"
+
+#define SHOP(list) "{\"shop\":[" list "]}"
+#define AT(n)      "\"10.1.0." #n ":80\""
+#define AND        ","
+#define ONCE       "Cache-Control: max-age=300\r\n" /* do not ask again before the test is over */
+
+enum { LIMIT_MS = 10000 };
+
+static struct event_base *loop;
+static struct resolver *resolver;
+static struct fetcher *fetcher;
+static struct freshness *freshness;
+static struct random random_state;
+static struct fake_registry *registry;
+static struct poller *poller;
+static struct registry_options options;
+static struct poller_options given;
+static uint64_t brake_ms;
+static char *dir, path[256];
+
+/* What changed() was told: instances of the service "shop", -1 for none, -2 for no snapshot. */
+static struct {
+	unsigned n;
+	int before, after;
+} told;
+
+static int count_shop(const struct snapshot *s)
+{
+	const struct service *shop = s != NULL ? snapshot_find(s, "shop") : NULL;
+
+	if (s == NULL)
+		return -2;
+	return shop != NULL ? (int)shop->n_instances : -1;
+}
+
+static void changed(void *context, const struct snapshot *before, const struct snapshot *after)
+{
+	ck_assert_ptr_eq(context, &told);
+	ck_assert_ptr_eq(poller_snapshot(poller), after);
+	told.n++;
+	told.before = count_shop(before);
+	told.after = count_shop(after);
+}
+
+static uint64_t brake(void *context, const char *service)
+{
+	ck_assert_ptr_eq(context, &told);
+	ck_assert_ptr_nonnull(service);
+	return brake_ms;
+}
+
+static void setup(void)
+{
+	memset(&told, 0, sizeof(told));
+	dir = harness_make_dir();
+	snprintf(path, sizeof(path), "%s/services.json", dir);
+	random_seed(&random_state);
+	loop = event_base_new();
+	ck_assert_int_eq(resolver_create(loop, NULL, 0, NULL, NULL, &resolver), 0);
+	ck_assert_int_eq(fetcher_create(loop, resolver, &fetcher), 0);
+	freshness = freshness_create(1);
+	ck_assert_int_eq(freshness_name(freshness, 0, "dc1", "http", true), 0);
+	registry = fake_registry_start(&(struct fake_registry_options){ 0 });
+	options = (struct registry_options){
+		.kind = "http",
+		.name = "dc1",
+		.interval_ms = 100,
+		.service_label = "service",
+		.http = { .url = fake_registry_url(registry), .timeout_ms = 5000, .max_size = 1 << 20 }
+	};
+	brake_ms = 3600000;
+	given = (struct poller_options){ .registry = &options,
+					 .loop = loop,
+					 .fetcher = fetcher,
+					 .freshness = freshness,
+					 .random = &random_state,
+					 .brake = brake,
+					 .changed = changed,
+					 .context = &told };
+}
+
+static void teardown(void)
+{
+	poller_destroy(poller);
+	fetcher_destroy(fetcher);
+	resolver_destroy(resolver);
+	freshness_destroy(freshness);
+	event_base_free(loop);
+	fake_registry_stop(registry);
+	harness_remove_dir(dir);
+}
+
+static void start(void)
+{
+	ck_assert_int_eq(poller_create(&given, &poller), 0);
+	poller_start(poller);
+}
+
+static bool is_told(void *n)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return told.n >= *(const unsigned *)n;
+}
+
+/* Runs until changed() was called n times in all, the last time about this. */
+static void await_told(unsigned n, int before, int after)
+{
+	ck_assert_msg(harness_wait(is_told, &n, LIMIT_MS), "told %u times", told.n);
+	ck_assert_uint_eq(told.n, n);
+	ck_assert_int_eq(told.before, before);
+	ck_assert_int_eq(told.after, after);
+}
+
+static bool is_asked(void *n)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return fake_registry_requests(registry) >= *(const unsigned *)n;
+}
+
+/* Runs until n more requests have come; the answer to the last one may be under way. */
+static void await_asked(unsigned n)
+{
+	n += fake_registry_requests(registry);
+	ck_assert_msg(harness_wait(is_asked, &n, LIMIT_MS), "asked %u of %u times",
+		      fake_registry_requests(registry), n);
+}
+
+static struct freshness_view view(void)
+{
+	struct freshness_view v;
+
+	freshness_view(freshness, 0, clock_ms(), &v);
+	return v;
+}
+
+static bool holds(void *n)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return view().held == *(const unsigned *)n;
+}
+
+static void await_held(unsigned n)
+{
+	ck_assert_msg(harness_wait(holds, &n, LIMIT_MS), "%u held, not %u", (unsigned)view().held, n);
+}
+
+static bool has_failed(void *n)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return view().failures >= *(const unsigned *)n;
+}
+
+static void await_failures(unsigned n)
+{
+	ck_assert_msg(harness_wait(has_failed, &n, LIMIT_MS), "%u failures", (unsigned)view().failures);
+}
+
+static void say_once(const char *body)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .headers = ONCE, .body = body });
+}
+
+/* --- good rounds --- */
+
+START_TEST(a_first_round_is_told_and_a_repetition_is_not)
+{
+	fake_registry_body(registry, SHOP(AT(1) AND AT(2)));
+	start();
+	ck_assert(!poller_is_concluded(poller));
+	ck_assert_ptr_null(poller_snapshot(poller));
+	await_told(1, -2, 2);
+	ck_assert(poller_is_concluded(poller));
+	await_asked(5);
+	ck_assert_uint_eq(told.n, 1);
+	ck_assert_int_eq(view().state, REGISTRY_OK);
+	ck_assert_uint_eq(view().instances, 2);
+
+	fake_registry_body(registry, SHOP(AT(1) AND AT(3)));
+	await_told(2, 2, 2);
+	fake_registry_body(registry, SHOP(AT(3)));
+	await_told(3, 2, 1);
+}
+END_TEST
+
+START_TEST(not_modified_makes_data_young)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .etag = "\"v1\"", .body = SHOP(AT(1)) });
+	start();
+	await_told(1, -2, 1);
+	const uint64_t start_ms = clock_ms();
+	await_asked(6);
+	await_asked(1); /* now the sixth answer has been read */
+	ck_assert_uint_lt(view().age_ms, clock_ms() - start_ms);
+	ck_assert_uint_eq(view().failures, 0);
+	ck_assert_uint_eq(told.n, 1);
+}
+END_TEST
+
+START_TEST(a_server_that_asks_for_a_pause_gets_it)
+{
+	fake_registry_answer(registry,
+			     &(struct fake_answer){ .headers = _i == 0 ? "Cache-Control: max-age=1\r\n"
+								       : "Retry-After: 1\r\n",
+						    .status = _i == 0 ? 200 : 503,
+						    .body = SHOP(AT(1)) });
+	start();
+	await_told(1, -2, _i == 0 ? 1 : -2);
+	const uint64_t start_ms = clock_ms();
+	const unsigned requests = fake_registry_requests(registry);
+	ck_assert_uint_eq(requests, 1);
+	await_asked(1);
+	ck_assert_uint_ge(clock_ms() - start_ms, 950);
+}
+END_TEST
+
+/* --- bad rounds --- */
+
+START_TEST(a_first_round_that_fails_is_told_once)
+{
+	start();
+	await_told(1, -2, -2);
+	ck_assert(poller_is_concluded(poller));
+	ck_assert_ptr_null(poller_snapshot(poller));
+	await_failures(2);
+	ck_assert_uint_eq(told.n, 1);
+	ck_assert_int_eq(view().state, REGISTRY_FAILING);
+	ck_assert(!view().spoken);
+	fake_registry_body(registry, SHOP(AT(1)));
+	await_told(2, -2, 1);
+	ck_assert_int_eq(view().state, REGISTRY_OK);
+}
+END_TEST
+
+START_TEST(a_later_round_that_fails_changes_nothing)
+{
+	fake_registry_body(registry, SHOP(AT(1)));
+	start();
+	await_told(1, -2, 1);
+	const struct snapshot *before = poller_snapshot(poller);
+	fake_registry_answer(registry, &(struct fake_answer){ .body = SHOP(AT(2)), .cut = true });
+	await_failures(2);
+	ck_assert_uint_eq(told.n, 1);
+	ck_assert_ptr_eq(poller_snapshot(poller), before);
+	ck_assert_uint_eq(view().services, 1);
+	fake_registry_body(registry, SHOP(AT(1)));
+	while (view().state != REGISTRY_OK)
+		await_asked(1);
+	ck_assert_uint_eq(told.n, 1);
+}
+END_TEST
+
+START_TEST(not_modified_without_anything_before_is_a_failure)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .status = 304 });
+	start();
+	await_told(1, -2, -2);
+	ck_assert_int_eq(view().state, REGISTRY_FAILING);
+}
+END_TEST
+
+START_TEST(a_bad_body_does_not_leave_its_validator_behind)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .etag = "\"bad\"", .body = "[{" });
+	start();
+	await_failures(2);
+	char *head = fake_registry_last_head(registry);
+	ck_assert_ptr_null(strstr(head, "If-None-Match"));
+	free(head);
+}
+END_TEST
+
+/* --- the brake --- */
+
+static void start_with_four(void)
+{
+	fake_registry_body(registry, SHOP(AT(1) AND AT(2) AND AT(3) AND AT(4)));
+	start();
+	await_told(1, -2, 4);
+}
+
+static const struct {
+	const char *body;
+	int after;
+	bool held;
+} losses[] = {
+	{ "[]", -1, true },
+	{ SHOP(""), 0, true },
+	{ "{\"cart\":[" AT(1) "]}", -1, true },
+	{ SHOP(AT(1)), 1, true },
+	{ SHOP(AT(1) AND AT(2)), 2, false }, /* half is not more than half */
+	{ SHOP(AT(5) AND AT(6) AND AT(7) AND AT(8)), 4, false },
+};
+
+START_TEST(a_sudden_loss_is_held)
+{
+	start_with_four();
+	say_once(losses[_i].body);
+	if (losses[_i].held) {
+		await_held(1);
+		ck_assert_int_eq(count_shop(poller_snapshot(poller)), 4);
+	} else {
+		await_told(2, 4, losses[_i].after);
+		ck_assert_uint_eq(view().held, 0);
+	}
+}
+END_TEST
+
+static bool has_become(void *n)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return told.after == *(const int *)n;
+}
+
+START_TEST(a_loss_said_twice_is_believed)
+{
+	int after = losses[_i].after;
+
+	start_with_four();
+	fake_registry_body(registry, losses[_i].body);
+	ck_assert(harness_wait(has_become, &after, LIMIT_MS));
+	await_held(0);
+	ck_assert_int_eq(count_shop(poller_snapshot(poller)), after);
+}
+END_TEST
+
+START_TEST(a_held_loss_is_believed_after_a_while)
+{
+	brake_ms = 500;
+	start_with_four();
+	const uint64_t start_ms = clock_ms();
+	say_once("[]");
+	await_told(2, 4, -1);
+	ck_assert_uint_ge(clock_ms() - start_ms, 500);
+	ck_assert_uint_eq(view().held, 0);
+	ck_assert_uint_eq(view().services, 0);
+	ck_assert_int_eq(view().state, REGISTRY_OK);
+}
+END_TEST
+
+START_TEST(the_brake_lets_go_though_the_registry_has_failed_since)
+{
+	brake_ms = 1500;
+	start_with_four();
+	fake_registry_answer(
+		registry, &(struct fake_answer){ .headers = "Cache-Control: max-age=1\r\n", .body = "[]" });
+	await_held(1);
+	fake_registry_answer(registry,
+			     &(struct fake_answer){ .headers = "Retry-After: 300\r\n", .status = 503 });
+	await_failures(1);
+	ck_assert_int_eq(count_shop(poller_snapshot(poller)), 4);
+	ck_assert_uint_eq(view().held, 1);
+	const uint64_t age_ms = view().age_ms;
+	await_told(2, 4, -1);
+	ck_assert_uint_eq(view().held, 0);
+	ck_assert_int_eq(view().state, REGISTRY_FAILING);
+	ck_assert_uint_gt(view().age_ms, age_ms);
+}
+END_TEST
+
+START_TEST(a_loss_taken_back_is_forgotten)
+{
+	start_with_four();
+	fake_registry_answer(
+		registry, &(struct fake_answer){ .headers = "Cache-Control: max-age=1\r\n", .body = "[]" });
+	await_held(1);
+	fake_registry_body(registry, SHOP(AT(1) AND AT(2) AND AT(3) AND AT(4)));
+	await_held(0);
+	ck_assert_uint_eq(told.n, 1);
+	say_once("[]"); /* so this one is the first again */
+	await_held(1);
+	ck_assert_int_eq(count_shop(poller_snapshot(poller)), 4);
+}
+END_TEST
+
+START_TEST(a_loss_repeated_by_not_modified_is_believed)
+{
+	start_with_four();
+	fake_registry_answer(registry, &(struct fake_answer){ .etag = "\"none\"", .body = "[]" });
+	await_told(2, 4, -1);
+	char *head = fake_registry_last_head(registry);
+	ck_assert_ptr_nonnull(strstr(head, "If-None-Match: \"none\""));
+	free(head);
+}
+END_TEST
+
+/* --- old data --- */
+
+START_TEST(inherited_data_is_believed_until_the_first_word)
+{
+	struct snapshot_builder *b = snapshot_builder_create();
+	struct snapshot *old;
+
+	ck_assert_int_eq(snapshot_builder_add_service(b, "shop"), 0);
+	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &old), 0);
+	snapshot_builder_destroy(b);
+	given.inherited = old;
+	given.at_once = _i == 1;
+	fake_registry_body(registry, SHOP(AT(1)));
+	start();
+	snapshot_release(old);
+	ck_assert_ptr_eq(poller_snapshot(poller), old);
+	ck_assert(!poller_is_concluded(poller));
+	await_told(1, 0, 1);
+}
+END_TEST
+
+START_TEST(inherited_data_does_not_keep_the_brake_off)
+{
+	struct snapshot_builder *b = snapshot_builder_create();
+	struct snapshot *old;
+	const struct report report = { .service = "shop", .address = "10.1.0.1", .port = 80, .weight = 1 };
+
+	ck_assert_int_eq(snapshot_builder_add(b, &report), 0);
+	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &old), 0);
+	snapshot_builder_destroy(b);
+	given.inherited = old;
+	say_once("[]");
+	start();
+	snapshot_release(old);
+	await_told(1, 1, 1);
+	ck_assert_uint_eq(view().held, 1);
+	ck_assert_int_eq(count_shop(poller_snapshot(poller)), 1);
+}
+END_TEST
+
+/* --- other kinds --- */
+
+START_TEST(a_registry_without_interval_is_read_once)
+{
+	const struct static_instance instance = { .address = "10.1.0.1:80", .service = "shop", .weight = 1 };
+
+	options = (struct registry_options){
+		.kind = "static", .name = "fixed", .instances = &instance, .n_instances = 1
+	};
+	start();
+	await_told(1, -2, 1);
+	ck_assert_int_eq(event_base_get_num_events(loop, EVENT_BASE_COUNT_ADDED), 0);
+}
+END_TEST
+
+START_TEST(files_are_read_when_they_change_and_when_it_is_time)
+{
+	options = (struct registry_options){ .kind = "file",
+					     .name = "local",
+					     .path = path,
+					     .max_size = 1 << 20,
+					     .service_label = "service",
+					     .interval_ms = _i == 0 ? 3600000 : 100 };
+	brake_ms = 0;
+	harness_write_file(dir, "services.json", SHOP(AT(1)));
+	start();
+	await_told(1, -2, 1);
+	harness_replace_file(dir, "services.json", SHOP(AT(1) AND AT(2)));
+	await_told(2, 1, 2);
+	harness_write_file(dir, "services.json", "[]");
+	await_told(3, 2, -1);
+	ck_assert_uint_eq(view().failures, 0);
+}
+END_TEST
+
+/* --- the end --- */
+
+START_TEST(destroying_ends_a_request_in_flight)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .hang = true });
+	start();
+	await_asked(1);
+	poller_destroy(poller);
+	poller = NULL;
+	ck_assert_uint_eq(told.n, 0);
+}
+END_TEST
+
+START_TEST(destroying_before_the_start_is_fine)
+{
+	ck_assert_int_eq(poller_create(&given, &poller), 0);
+	ck_assert_int_eq(event_base_get_num_events(loop, EVENT_BASE_COUNT_ADDED), 0);
+	poller_destroy(NULL);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+static TCase *add_case(Suite *suite, const char *title)
+{
+	TCase *tc = tcase_create(title);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 20);
+	suite_add_tcase(suite, tc);
+	return tc;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("poller");
+	TCase *good = add_case(suite, "good");
+	TCase *bad = add_case(suite, "bad");
+	TCase *brakes = add_case(suite, "brake");
+	TCase *rest = add_case(suite, "rest");
+
+	tcase_add_test(good, a_first_round_is_told_and_a_repetition_is_not);
+	tcase_add_test(good, not_modified_makes_data_young);
+	tcase_add_loop_test(good, a_server_that_asks_for_a_pause_gets_it, 0, 2);
+
+	tcase_add_test(bad, a_first_round_that_fails_is_told_once);
+	tcase_add_test(bad, a_later_round_that_fails_changes_nothing);
+	tcase_add_test(bad, not_modified_without_anything_before_is_a_failure);
+	tcase_add_test(bad, a_bad_body_does_not_leave_its_validator_behind);
+
+	tcase_add_loop_test(brakes, a_sudden_loss_is_held, 0, COUNT(losses));
+	tcase_add_loop_test(brakes, a_loss_said_twice_is_believed, 0, COUNT(losses));
+	tcase_add_test(brakes, a_held_loss_is_believed_after_a_while);
+	tcase_add_test(brakes, the_brake_lets_go_though_the_registry_has_failed_since);
+	tcase_add_test(brakes, a_loss_taken_back_is_forgotten);
+	tcase_add_test(brakes, a_loss_repeated_by_not_modified_is_believed);
+
+	tcase_add_loop_test(rest, inherited_data_is_believed_until_the_first_word, 0, 2);
+	tcase_add_test(rest, inherited_data_does_not_keep_the_brake_off);
+	tcase_add_test(rest, a_registry_without_interval_is_read_once);
+	tcase_add_loop_test(rest, files_are_read_when_they_change_and_when_it_is_time, 0, 2);
+	tcase_add_test(rest, destroying_ends_a_request_in_flight);
+	tcase_add_test(rest, destroying_before_the_start_is_fine);
+	return harness_run(suite);
+}
