@@ -71,7 +71,6 @@ static void leave_out_ip6(struct config *c)
 	if (sockets_have_ip6())
 		return;
 	c->server.n_listen = keep_ip4(c->server.listen, n);
-	c->feed->n_listen = keep_ip4(c->feed->listen, c->feed->n_listen);
 	if (c->server.n_listen < n)
 		log_event(LOG_WARNING, "event=listen left-out=%zu reason=\"this host has no IPv6\"",
 			  n - c->server.n_listen);
@@ -117,7 +116,52 @@ static int read_config(const char *path, struct config **ret)
 	return r;
 }
 
+/* The feeding plane is told where we do listen, which a reload does not change and socket activation may have
+ * decided. */
+static int tell_listeners(const struct server_options *running, struct feed_options *feed)
+{
+	struct endpoint *copy = arena_alloc(&feed->arena, (running->n_listen + 1) * sizeof(*copy));
+
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, running->listen, running->n_listen * sizeof(*copy));
+	feed->listen = copy;
+	feed->n_listen = running->n_listen;
+	return 0;
+}
+
 /* --- reload --- */
+
+/* The configuration has been checked against its own listeners, which are not the running ones if they
+ * changed. */
+static bool forwards_to_itself(const struct server_options *running, const struct forward_options *forward)
+{
+	for (size_t i = 0; i < running->n_listen; i++) {
+		for (size_t u = 0; u < forward->n_upstreams; u++) {
+			if (endpoint_equal(&running->listen[i], &forward->upstreams[u]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int use_config(struct daemon *d, struct config *new)
+{
+	const struct server_options *running = &d->config->server;
+
+	if (forwards_to_itself(running, &new->forward)) {
+		log_event(LOG_ERROR, "event=reload error=\"an upstream is an address we still listen on\"");
+		return -EINVAL;
+	}
+	if (tell_listeners(running, new->feed) != 0)
+		return -ENOMEM;
+	log_set_level(new->log_level);
+	for (unsigned i = 0; i < d->n_workers; i++)
+		worker_reload(d->workers[i], &new->forward);
+	feeder_reload(d->feeder, new->feed);
+	new->feed = NULL;
+	return 0;
+}
 
 static void on_hangup(evutil_socket_t signal, short what, void *arg)
 {
@@ -127,21 +171,19 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 	(void)signal;
 	(void)what;
 	systemd_notify_reloading();
-	if (read_config(d->path, &new) != 0) {
-		log_event(LOG_ERROR, "event=reload result=refused keep=\"the configuration before\"");
-	} else {
+	int r = read_config(d->path, &new);
+	if (r == 0) {
 		if (!same_server(d->config, new))
 			log_event(LOG_WARNING,
 				  "event=reload note=\"listen, threads, user, tcp-clients and tcp-idle "
 				  "take effect at the next start\"");
-		log_set_level(new->log_level);
-		for (unsigned i = 0; i < d->n_workers; i++)
-			worker_reload(d->workers[i], &new->forward);
-		feeder_reload(d->feeder, new->feed);
-		new->feed = NULL;
+		r = use_config(d, new);
 		config_destroy(new); /* the serving threads borrow the server options of the first one */
-		log_event(LOG_INFO, "event=reload result=done");
 	}
+	if (r == 0)
+		log_event(LOG_INFO, "event=reload result=taken");
+	else
+		log_event(LOG_ERROR, "event=reload result=refused keep=\"the configuration before\"");
 	systemd_notify("READY=1");
 }
 
@@ -217,15 +259,19 @@ static int open_sockets(struct daemon *d)
 	d->n_workers = n > 0 ? 1 : d->config->server.threads; /* what is passed in is one set of sockets */
 	for (int i = 0; i < n; i++)
 		fds[i] = passed[i].fd;
+	if (n == 0 && d->config->server.n_listen == 0) {
+		log_event(LOG_ERROR, "event=listen error=\"no address left to listen on\"");
+		return -EADDRNOTAVAIL;
+	}
 	if (r == 0 && n > 0)
-		r = sockets_adopt(fds, (size_t)n, &d->sockets[0]);
+		r = sockets_adopt(fds, (size_t)n, &d->sockets[0], &d->config->server);
 	else if (r == 0)
 		r = sockets_open(&d->config->server, d->sockets, d->n_workers, &failed);
 	if (r != 0)
 		log_event(LOG_ERROR, "event=listen address=%s error=\"%s\"%s",
 			  failed != NULL ? endpoint_to_text(failed, text) : "passed-in", strerror(-r),
 			  r == -EADDRINUSE
-				  ? " hint=\"another DNS server has it: ss -lnup 'sport = :53' shows which\""
+				  ? " hint=\"another program has it: ss -lnup and ss -lntp show which\""
 			  : r == -EACCES ? " hint=\"ports below 1024 need root or CAP_NET_BIND_SERVICE\""
 					 : "");
 	return r;
@@ -242,6 +288,8 @@ static int create_planes(struct daemon *d)
 		if (r == 0)
 			inboxes[i] = worker_inbox(d->workers[i]);
 	}
+	if (r == 0)
+		r = tell_listeners(&d->config->server, feed);
 	if (r == 0) {
 		d->config->feed = NULL;
 		r = feeder_create(feed, inboxes, d->n_workers, &d->feeder);
@@ -310,7 +358,7 @@ static void stop(struct daemon *d)
 		inbox_finish(&d->ready_call);
 	}
 	for (unsigned i = 0; i < d->n_workers; i++)
-		sockets_close(&d->sockets[i]);
+		sockets_close(&d->sockets[i]); /* those no worker has taken over */
 	config_destroy(d->config);
 }
 

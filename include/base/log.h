@@ -15,9 +15,6 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 /* Sets what is written from now on: this level and all more serious ones. The default is LOG_INFO. */
 void log_set_level(enum log_level level);
 
-/* Reads "error", "warning", "info" or "debug"; false for anything else. */
-bool log_level_from_text(const char *text, enum log_level *ret);
-
 /* Writes one event, already in key=value form; longer than 1,000 octets it is cut. Never fails. */
 void log_event(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* config.h -- the configuration file, read into the options structs of the modules.
  *
- * Main only, one file at a time (the library's lexer is global). The rows in src/config_rows.c are the one
+ * Main only, one file at a time (the library's lexer is global). The rows in src/config/rows.c are the one
  * list of keys: parser, error messages, conf/phonebook.conf and the manual page follow them, and a test
  * compares.
  */
@@ -30,8 +30,5 @@ int config_read(const char *path, FILE *errors, struct config **ret);
 
 /* NULL is fine. */
 void config_destroy(struct config *c);
-
-/* Writes every key of every block with its default and its sentence, in the form of conf/phonebook.conf. */
-void config_write_reference(FILE *out);
 
 #endif

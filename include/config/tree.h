@@ -41,11 +41,12 @@ enum row_type {
 	ROW_DURATION_MS, /* uint64_t */
 	ROW_SIZE,        /* uint64_t, octets */
 	ROW_WORD,        /* one of words -> enum, counted from 0 */
-	ROW_TEXT,        /* const char *, and so the next three */
-	ROW_NAME,        /* a domain name */
+	ROW_TEXT,        /* const char *, and so the next four */
+	ROW_SERVICE,     /* a service's name without the zone */
+	ROW_LABEL,       /* of an instance or its port */
 	ROW_PATH,        /* absolute */
 	ROW_URL,
-	ROW_TEXTS, /* lists are not stored by row_read(), only checked, element by element */
+	ROW_TEXTS, /* lists are not stored by config_row_read(), only checked, element by element */
 	ROW_HEADERS,
 	ROW_LISTENERS, /* an address, port 53 if none is given */
 	ROW_SERVERS,   /* the same, of somebody else */
@@ -104,7 +105,7 @@ struct config_tree {
 	struct config_block *first, *last; /* the first is the file itself */
 };
 
-/* src/config_tree.c */
+/* tree.c */
 
 /* Appends a block; NULL when there is no memory, which the tree remembers. */
 struct config_block *config_tree_add(struct config_tree *t, enum block_kind kind, const char *title,
@@ -134,7 +135,7 @@ void *config_tree_alloc(struct config_tree *t, struct arena *arena, size_t n, si
 void config_complain(struct config_tree *t, const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* src/config_rows.c */
+/* rows.c */
 
 const struct config_kind *config_kind(enum block_kind kind);
 
@@ -146,14 +147,14 @@ bool config_row_is_list(const struct config_row *row);
 /* True for a key or block that a later version will understand. */
 bool config_row_is_later(const char *key);
 
-/* src/config_value.c */
+/* value.c */
 
 /* Checks one value, or one element, and writes it to where the row says in the struct at base, unless base is
  * NULL or the row a list. Texts are borrowed. False with what is wrong in error. */
 bool config_row_read(const struct config_row *row, const char *text, void *base,
 		     char error[CONFIG_ERROR_MAX]);
 
-/* src/config_text.c */
+/* text.c */
 
 /* Appends the file to text; a negative errno, -EFBIG and -EINVAL (no regular file) among them. */
 int config_text_load(const char *path, struct buffer *text);
@@ -162,13 +163,13 @@ int config_text_load(const char *path, struct buffer *text);
  * was wrong and has been reported. */
 bool config_text_clean(struct config_tree *t, const char *file, char *text, size_t len);
 
-/* src/config_parse.c */
+/* parse.c */
 
 /* Reads the file and those it includes into t, whose errors stream is set. 0, also when values are wrong
  * (n_errors tells); a negative errno when it went no further, reported too. */
 int config_parse(const char *path, struct config_tree *t);
 
-/* src/config_registries.c, src/config_zones.c: the options of the feeding plane from blocks whose defaults
+/* registries.c, zones.c: the options of the feeding plane from blocks whose defaults
  * have been filled in. Problems are reported to the tree. Zones come last: they refer to registries. */
 
 struct feed_options;

@@ -41,7 +41,7 @@ int feeder_create(struct feed_options *o, struct inbox *const inboxes[], size_t 
 		  struct feeder **ret);
 
 /* Starts the thread. ready() is called on it once, when every zone can answer: after the first round of a
- * registry of each, or when all of them have failed. */
+ * registry of each, or when all of them have failed, or after 5 s, with a warning. */
 int feeder_start(struct feeder *f, void (*ready)(void *context), void *context);
 
 /* Other options from now on, taken over; what registries of the same name said last is kept until they speak

@@ -26,11 +26,8 @@ void files_destroy(struct files *f); /* NULL is fine */
 
 /* Reads every file the path matches now, in the order of their names, and gives each to take(), until that
  * returns a negative errno, which is handed on. A file that is the same as at the last call comes as
- * unchanged. A plain path (no glob) that does not exist comes as an error result; a glob without matches is
- * no file at all. */
+ * unchanged, one that cannot be read or has just gone as an error result. A glob without matches is no file
+ * at all; one whose directory does not exist, or cannot be listed, is one error result under its own name. */
 int files_read(struct files *f, int (*take)(void *context, const struct fetch_result *result), void *context);
-
-/* Forgets what was read: the next files_read() reads everything again. */
-void files_forget(struct files *f);
 
 #endif

@@ -21,7 +21,7 @@ struct watched;
 struct hosts {
 	struct event_base *loop;
 	struct resolver *resolver;
-	void (*changed)(void *context, const char *host); /* may be NULL */
+	void (*changed)(void *context); /* may be NULL */
 	void *context;
 	struct random random;
 	LIST_HEAD(, watched) all;
@@ -30,7 +30,7 @@ struct hosts {
 };
 
 void hosts_init(struct hosts *hosts, struct event_base *loop, struct resolver *r,
-		void (*changed)(void *context, const char *host), void *context);
+		void (*changed)(void *context), void *context);
 
 /* Forgets all hosts and cancels their lookups. */
 void hosts_finish(struct hosts *hosts);
@@ -38,6 +38,9 @@ void hosts_finish(struct hosts *hosts);
 /* What is known of the host, which is wanted from now on; NULL if it is not watched, and not to be added
  * (may_add) or one too many. */
 const struct addresses *hosts_watch(struct hosts *hosts, const char *host, bool may_add);
+
+/* Looks up all hosts now, whenever they are due. */
+void hosts_refresh(struct hosts *hosts);
 
 /* As resolver_sweep_begin() and resolver_sweep_end(). */
 void hosts_sweep_begin(struct hosts *hosts);

@@ -34,4 +34,11 @@ void http_pause_read_age(struct http_pause *p, const char *value);
  */
 uint64_t http_pause_ms(const struct http_pause *p, int status);
 
+/* True when that status comes with a wish to be asked later (429, 503): it counts although the round failed,
+ * while the freshness of an answer that could not be used does not. */
+bool http_pause_is_retry_after(int status);
+
+/* True for an answer the same request will get again: 4xx, but for those that pass (408, 425, 429). */
+bool http_pause_is_refusal(int status);
+
 #endif

@@ -21,7 +21,7 @@ enum {
 #define PLACES_ANY_AGE UINT64_MAX
 
 struct place {
-	char name[300]; /* host:port */
+	char name[300]; /* host:port, or the host */
 	struct address addresses[RESOLVER_ADDRESSES_MAX];
 	size_t n;
 	uint64_t changed_ms; /* 0: never */
@@ -37,5 +37,12 @@ struct places {
  * to it may be, in seconds, to be none to an address of before; 0: only a new one will do. */
 uint64_t places_connection_age_s(struct places *p, const char *host, const char *port,
 				 const struct address *addresses, size_t n, uint64_t now_ms);
+
+/* Notes the addresses a host has, at most RESOLVER_ADDRESSES_MAX; without any it is only a name. */
+void places_note(struct places *p, const char *host, const struct address *addresses, size_t n,
+		 uint64_t now_ms);
+
+/* The addresses noted last. The number written to ret; 0: there are none. */
+size_t places_recall(const struct places *p, const char *host, struct address ret[RESOLVER_ADDRESSES_MAX]);
 
 #endif

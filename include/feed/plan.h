@@ -59,6 +59,9 @@ bool plan_is_read(const struct plan *p);
 /* True when every zone has something to answer with, or has tried all its registries. */
 bool plan_is_ready(const struct plan *p);
 
+/* Warns, for each registry whose first round has not ended, that nobody waits for it any longer. */
+void plan_log_missing(const struct plan *p);
+
 /* Takes in again the services with instances known by host name. */
 void plan_update_hosts(struct plan *p);
 

@@ -35,7 +35,10 @@ struct poller_options {
 	void (*changed)(void *context, const struct snapshot *before, const struct snapshot *after);
 	void *context;              /* of both */
 	struct snapshot *inherited; /* what is believed until the first round; may be NULL */
-	bool at_once;               /* the first round need not wait although there is data */
+	/* The poller of the same name, kind and fingerprint before the reload, or NULL; borrowed for
+	 * poller_create() only. */
+	const struct poller *previous;
+	bool at_once; /* the first round need not wait although there is data */
 };
 
 int poller_create(const struct poller_options *o, struct poller **ret);

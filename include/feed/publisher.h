@@ -31,7 +31,7 @@ struct publisher_options {
 	struct resolver *resolver;
 	struct inbox *const *inboxes;
 	size_t n_inboxes;
-	uint64_t first_generation;
+	const struct publisher *previous; /* of the configuration before, or NULL */
 };
 
 /* With the zones' own names and all services of the snapshots; nothing is handed over yet. */

@@ -25,17 +25,20 @@ enum {
 };
 
 /* Asks the given servers. n = 0: no host name can be resolved, and every lookup fails with that text.
- * changed(host) is called whenever the addresses of a watched host are others than before; may be NULL. */
+ * changed() is called whenever the addresses of a watched host are others than before; may be NULL. */
 int resolver_create(struct event_base *loop, const struct endpoint *servers, size_t n,
-		    void (*changed)(void *context, const char *host), void *context, struct resolver **ret);
+		    void (*changed)(void *context), void *context, struct resolver **ret);
 
-/* Asks other servers from now on; what is known stays known. -ENOMEM: the servers of before are asked. */
+/* Asks other servers from now on, and if they are others at once for all watched hosts; what is known stays
+ * known until they have answered. -ENOMEM: the servers of before are asked. */
 int resolver_reload(struct resolver *r, const struct endpoint *servers, size_t n);
 
 /* Ends all lookups without calling their done(). NULL is fine. */
 void resolver_destroy(struct resolver *r);
 
-/* Looks a host name up once: done() gets n addresses, or n = 0 and an error text. "localhost" is 127.0.0.1
+/* Looks a host name up once: done() gets n addresses, or n = 0 and an error text. A host that was looked up
+ * before keeps its addresses while no server answers, and is not waited for long; but not when they prove
+ * that there is no such name. "localhost" is 127.0.0.1
  * and ::1 (RFC 6761 section 6.3) and literals are themselves. done() is called once, later, never from inside
  * this call. */
 int resolver_lookup(struct resolver *r, const char *host,

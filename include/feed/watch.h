@@ -33,7 +33,4 @@ void watch_files(struct watch *w, char *const paths[], size_t n);
 /* Ends the watches that were not renewed since watch_begin(). */
 void watch_end(struct watch *w);
 
-/* Whether glob(3) would find a pattern in the len characters. */
-bool path_has_glob(const char *text, size_t len);
-
 #endif

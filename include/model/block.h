@@ -32,9 +32,10 @@ enum { RR_TTL_AT = 6, RR_RDATA_AT = 12 }; /* in octets, behind the two octets of
 struct rrset {
 	uint16_t type;
 	uint16_t n;
-	uint16_t n_active; /* the first so many are not drained */
-	uint8_t n_tiers;   /* 1: all alike in preference */
-	bool weighted;     /* weights differ within a tier */
+	uint16_t n_active;   /* the first so many are not drained */
+	uint8_t n_tiers;     /* 1: all alike in preference */
+	bool weighted;       /* weights differ within a tier */
+	uint16_t max_weight; /* of all RRs, if weighted */
 	uint32_t rrs[]; /* n offsets of RRs, best tier first; then n_tiers uint16_t: where each tier ends */
 };
 
@@ -59,7 +60,7 @@ struct owner {
 
 /* What all owners of a block have in common. */
 struct block_options {
-	uint16_t zone; /* index in the table's zones */
+	bool failed_open; /* nothing was healthy enough, so everything is answered */
 	uint32_t negative_ttl_s;
 	uint32_t address_limit;
 	uint64_t registries; /* whose data this is, one bit each */
@@ -123,6 +124,7 @@ struct rrset_order {
 	uint16_t n_active;
 	uint8_t n_tiers;
 	bool weighted;
+	uint16_t max_weight;
 	const uint16_t *tier_ends;
 };
 

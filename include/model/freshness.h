@@ -60,8 +60,6 @@ void freshness_bad(struct freshness *f, size_t row);
 /* Carries one row of an older board over to a row of a newer one (feeder, at a reload). */
 void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row);
 
-size_t freshness_count(const struct freshness *f);
-
 /* The row as it is at now_ms (any thread). */
 void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, struct freshness_view *ret);
 

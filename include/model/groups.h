@@ -23,6 +23,7 @@ struct groups {
 	struct group **cells; /* open addressing, at most half full */
 	size_t n_cells;
 	size_t n, n_instances;
+	size_t n_octets;   /* for instances and what they point to */
 	struct held *held; /* keeps alive what groups point to */
 	uint64_t seed;     /* or a registry could choose names that share a cell */
 };

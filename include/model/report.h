@@ -22,6 +22,12 @@ enum {
 
 	INSTANCE_TAGS_MAX = 64,
 	INSTANCE_METADATA_MAX = 64,
+
+	/* A tag, a zone, a key or a value of metadata. A tag is a label in a name, with 63 octets at most;
+	 * Consul users write whole proxy rules into theirs. All texts are there once for each instance, so a
+	 * label of 1 MB on a group of 1,000 targets would be 1 GB. */
+	INSTANCE_TEXT_MAX = 255,
+	INSTANCE_METADATA_OCTETS_MAX = 4096, /* of all texts: they are shown to people, and never answered */
 };
 
 /* Why an instance was dropped. */
@@ -31,7 +37,7 @@ enum drop {
 	DROP_ADDRESS,      /* neither an IP address somebody can have nor a host name */
 	DROP_PORT,
 	DROP_SHAPE, /* not an object, no address, a wrong type */
-	DROP_LIMIT, /* more instances or services than we take */
+	DROP_LIMIT, /* more instances, services or text than we take */
 	DROP_REASONS,
 	DROP_NONE = DROP_REASONS, /* it was not */
 };
@@ -44,7 +50,7 @@ struct report {
 	const char *address;   /* an IP literal, bracketed or not, or a host name; never with a port */
 	const char *name;      /* NULL: none. One that is no label is left out, the instance kept */
 	const char *port_name; /* NULL: none; as name */
-	const char *zone;      /* NULL: none */
+	const char *zone;      /* NULL: none. As tags and metadata: left out if too long, the instance kept */
 	const char *const *tags;
 	size_t n_tags;
 	const struct metadata *metadata;
@@ -68,6 +74,7 @@ struct report_room {
 	char name[LABEL_OCTETS_MAX + 1], port_name[LABEL_OCTETS_MAX + 1];
 	const char *tags[INSTANCE_TAGS_MAX];
 	struct metadata metadata[INSTANCE_METADATA_MAX];
+	const char *left_out; /* in words, what was too long and is not in the instance; NULL: nothing */
 };
 
 /* Makes an instance of everything in the report but its service, or says DROP_ADDRESS or DROP_PORT. */

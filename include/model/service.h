@@ -29,17 +29,18 @@ struct instance {
 	uint16_t port;          /* 0: none */
 	uint16_t weight, priority;
 	uint16_t n_tags, n_metadata;
-	const char *host;        /* host name, folded, or NULL */
-	const char *name;        /* its own name, a folded label, or NULL */
-	const char *port_name;   /* a folded label, or NULL */
-	const char *zone;        /* or NULL */
-	const char *const *tags; /* as the registry wrote them, sorted */
-	const struct metadata *metadata;
+	const char *host;                /* host name, folded, or NULL */
+	const char *name;                /* its own name, a folded label, or NULL */
+	const char *port_name;           /* a folded label, or NULL */
+	const char *zone;                /* or NULL */
+	const char *const *tags;         /* as the registry wrote them, sorted */
+	const struct metadata *metadata; /* shown to people, never answered: no part of being equal */
 };
 
 struct service {
 	const char *name; /* folded text, host name characters, without the zone */
-	uint64_t digest;  /* of the name and all instances: equal content, equal digest */
+	uint64_t digest;  /* of the name and all instances but their metadata: equal content, equal digest */
+	size_t octets;    /* of memory, for the instances and what they point to */
 	size_t n_instances;
 	struct instance *instances; /* sorted, no two alike; part of the service's own memory */
 	size_t users;
@@ -59,7 +60,8 @@ void instance_copy(const struct instance *in, void *room, struct instance *ret);
  * memory; the caller is the first user. NULL when there is no memory. */
 struct service *service_create(const char *name, const struct instance *const instances[], size_t n);
 
-/* Equal in name and in everything said of every instance. */
+/* Equal in name and in everything said of every instance but its metadata: a registry that notes there when
+ * it heard from an instance last must not rebuild all tables at every round. */
 bool service_equal(const struct service *a, const struct service *b);
 
 /* One more user; returns s. */

@@ -36,8 +36,8 @@ static inline const uint8_t *owner_key(const struct owner *o)
 	return (const uint8_t *)(o->rrsets + o->n_rrsets);
 }
 
-/* The owners with that key. */
-struct owners shard_find(const struct shard *s, uint64_t hash, const uint8_t *key, size_t len);
+/* The owners with that key, at most max of them, best rank first. */
+struct owners shard_find(const struct shard *s, uint64_t hash, const uint8_t *key, size_t len, size_t max);
 
 /* The smallest power of two that is not below n. */
 uint32_t shard_power_of_two(uint64_t n);

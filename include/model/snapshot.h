@@ -21,6 +21,10 @@ enum {
 		1000000, /* of one registry; a body of the largest size holds fewer useful ones */
 	SNAPSHOT_SERVICES_MAX = 250000,
 	SERVICE_INSTANCES_MAX = 16384, /* of one service: four times what the largest answer can carry */
+
+	/* Of memory for the instances of one registry and their texts: 256 for each of a million. A round
+	 * under way needs as much again, and so does the table. */
+	SNAPSHOT_OCTETS_MAX = 256 << 20,
 	REMARKS_MAX = 8,
 };
 

@@ -51,6 +51,7 @@ struct owners {
 	size_t n;
 };
 
+/* The best owner of a folded name, if there is any; all services' owners of an address. */
 struct owners table_find(const struct table *t, const uint8_t *name, size_t len);
 struct owners table_find_address(const struct table *t, const struct address *address);
 

@@ -22,9 +22,10 @@
 struct table_builder;
 
 /* Tables for these zones (copied, to be sorted longest origin first by the caller); the freshness board is
- * borrowed by every table. Generations count on from first_generation. */
+ * borrowed by every table. Generations and serials count on from those of previous,
+ * the builder of the configuration before (may be NULL). */
 int table_builder_create(const struct table_zone *zones, size_t n_zones, const struct freshness *freshness,
-			 uint64_t first_generation, struct table_builder **ret);
+			 const struct table_builder *previous, struct table_builder **ret);
 
 /* Frees every block and table: only when no reader is left. NULL is fine. */
 void table_builder_destroy(struct table_builder *b);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* registry/json.h -- reading a JSON body of any size, one element at a time.
  *
- *   json_begin -> json_enter -> json_step ... json_load -> json_value -> json_free ... -> json_leave ->
- *json_end
+ *   json_begin -> json_enter -> json_step ... json_load -> json_value -> json_free ... -> json_leave
+ *   -> json_end
  *
- * The reader walks lists and objects itself; only one value of them at a time becomes a tree, so memory stays
- * flat. A list below a member, as in {"items":[...]} or {"kvs":[...]}:
+ * The reader walks lists and objects itself; only one value of them at a time becomes a tree, and only if its
+ * text has no more than JSON_VALUE_MAX octets. Of an object that is walked over the names are kept, at most
+ * JSON_MEMBERS_MAX. So memory does not grow with the body. A list below a member, as in {"items":[...]} or
+ *{"kvs":[...]}:
  *
  *	status = json_enter(r, &w);
  *	while (status >= 0 && (status = json_step(r, &w)) > 0) {
@@ -28,6 +30,13 @@
 
 struct snapshot_builder;
 struct json_value;
+
+enum {
+	/* A list of targets of the largest service fits. Small values are the worst: of "{},{}..." jansson
+	 * makes 80 octets for each of the text, or 80 MiB for a while. */
+	JSON_VALUE_MAX = 1 << 20,
+	JSON_MEMBERS_MAX = 1 << 20, /* four times the services that a map of them may name */
+};
 
 struct json_reader {
 	const char *text;
@@ -74,7 +83,7 @@ void json_leave(struct json_walk *w);
 int json_each(struct json_reader *r, int (*take)(void *context, const struct json_value *element),
 	      void *context);
 
-/* Reads one value as a tree. */
+/* Reads one value as a tree; refuses one of more than JSON_VALUE_MAX octets. */
 int json_load(struct json_reader *r, struct json_value **ret);
 
 /* NULL is fine. */

@@ -73,6 +73,7 @@ struct fetch_result {
 	const char *error_text; /* what happened, for people; with error */
 	int status;             /* HTTP status; 200 for a file */
 	bool unchanged;         /* FETCH_FILES: the same file as at the last round, body not read again */
+	bool last;              /* FETCH_FILES: no other file follows */
 	const char *body;       /* len octets, NUL behind */
 	size_t len;
 	const char *content_type, *etag, *last_modified; /* NULL: not sent */
@@ -87,8 +88,10 @@ enum {
 struct registry_kind {
 	const char *name; /* as written in the configuration */
 
-	/* How long a drop to nothing or to less than half is held back if the zone says nothing (design:
-	 * brake): false for kinds whose data people write by hand on this host. */
+	/* Asked over a network. A sudden loss may then be the registry's mistake, and is held back for as
+	 * long as the zone says (design: brake); and after a reload that left the block as it was, the first
+	 * round may wait for its turn. False for what people and programs write on this host: that is
+	 * believed, and looked at, at once. */
 	bool brake;
 
 	/* The options are borrowed until destroy(). */
@@ -113,6 +116,9 @@ struct registry_kind {
 	 * are kept only if accepted, or one bad body would be confirmed by 304 for ever. May be NULL. */
 	void (*end)(struct registry *r, bool accepted);
 };
+
+/* Whether glob(3) would find a pattern in the len characters: then a path stands for many files. */
+bool path_has_glob(const char *text, size_t len);
 
 /* The kind of that name, or NULL. */
 const struct registry_kind *registry_kind_find(const char *name);

@@ -23,11 +23,15 @@ struct sockets {
 int sockets_open(const struct server_options *o, struct sockets *ret, unsigned n,
 		 const struct endpoint **failed);
 
-/* Sorts descriptors that were passed in (systemd socket activation) into the first thread's set; -EINVAL for
- * one that is neither UDP nor a listening TCP socket. */
-int sockets_adopt(const int *fds, size_t n, struct sockets *ret);
+/* Sorts descriptors that were passed in (systemd socket activation) into the first thread's set, and writes
+ * the different addresses they are bound to into o->listen. -EINVAL for one that is neither UDP nor a
+ * listening TCP socket, or not bound to one IP address: answers must come from the address that was asked
+ * (RFC 2181 section 4.1). */
+int sockets_adopt(const int *fds, size_t n, struct sockets *ret, struct server_options *o);
 
+/* Closes those that are left; of TCP only. Both can be called again. */
 void sockets_close(struct sockets *s);
+void sockets_close_tcp(struct sockets *s);
 
 /* False on a host where IPv6 is switched off: it has no [::1]. */
 bool sockets_have_ip6(void);

@@ -15,10 +15,12 @@
 
 struct worker;
 
-/* Prepares a serving thread for these sockets, which stay the caller's; the options are borrowed until
- * worker_destroy(), forward is copied. */
+/* Prepares a serving thread for these sockets and takes them over, also when it fails: *sockets is empty
+ * then. The thread closes them when it ends, so that the kernel sends clients to the threads that still
+ * serve, and afterwards tells them at once that nobody does. The options are borrowed until worker_destroy(),
+ * forward is copied. */
 int worker_create(const struct server_options *o, const struct forward_options *forward,
-		  const struct sockets *sockets, struct worker **ret);
+		  struct sockets *sockets, struct worker **ret);
 
 /* Where the feeder puts tables for this thread: the first one before worker_start(). */
 struct inbox *worker_inbox(struct worker *w);

@@ -28,7 +28,6 @@ enum rcode {
 enum rrtype {
 	RRTYPE_A = 1,
 	RRTYPE_NS = 2,
-	RRTYPE_CNAME = 5,
 	RRTYPE_SOA = 6,
 	RRTYPE_PTR = 12,
 	RRTYPE_HINFO = 13,
@@ -41,7 +40,7 @@ enum rrtype {
 	RRTYPE_ANY = 255,
 };
 
-enum rrclass { RRCLASS_IN = 1, RRCLASS_CH = 3, RRCLASS_ANY = 255 };
+enum rrclass { RRCLASS_IN = 1, RRCLASS_CH = 3 };
 
 /* Extended DNS errors (RFC 8914), the ones we send. */
 enum ede {

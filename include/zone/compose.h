@@ -22,14 +22,14 @@
 #include "zone/options.h"
 #include "zone/policy.h"
 
-/* The block of one service of the zone with that index in the table. -ENAMETOOLONG when no name of it fits
+/* The block of one service of the zone. -ENAMETOOLONG when no name of it fits
  * into 255 octets, -ENOMEM. */
-int compose_service(const struct zone_options *z, uint16_t zone_index, const char *service,
-		    const struct selection *selection, struct block **ret);
+int compose_service(const struct zone_options *z, const char *service, const struct selection *selection,
+		    struct block **ret);
 
 /* The block of the zone itself: apex with NS, ns with the addresses we listen on, and the empty names that
  * are always there. -ENAMETOOLONG, -ENOMEM. */
-int compose_apex(const struct zone_options *z, uint16_t zone_index, const struct address *listen,
-		 size_t n_listen, struct block **ret);
+int compose_apex(const struct zone_options *z, const struct address *listen, size_t n_listen,
+		 struct block **ret);
 
 #endif

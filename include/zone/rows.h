@@ -23,6 +23,7 @@ struct row {
 	const struct address *at; /* n_addresses of them */
 	size_t n_addresses;
 	uint32_t *addresses; /* their items */
+	uint32_t glue;       /* list in the block */
 	uint32_t srv;        /* item, or ROW_WITHOUT_SRV for an instance without port */
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,15 +19,16 @@ void log_set_level(enum log_level level)
 	__atomic_store_n(&threshold, level, __ATOMIC_RELAXED);
 }
 
-bool log_level_from_text(const char *text, enum log_level *ret)
+/* Whether stderr is the stream that the journal has opened for us (systemd.exec(5)), or was redirected since.
+ */
+static bool is_journal(void)
 {
-	for (int i = 0; i <= LOG_DEBUG; i++) {
-		if (strcmp(text, level_names[i]) == 0) {
-			*ret = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long device, inode;
+	struct stat s;
+
+	return stream != NULL && sscanf(stream, "%lu:%lu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &s) == 0 && s.st_dev == device && s.st_ino == inode;
 }
 
 /* The journal stamps lines itself and takes the level from a syslog prefix (sd-daemon(3)). */
@@ -36,7 +38,7 @@ static int write_prefix(char *line, size_t size, enum log_level level)
 	struct timespec now;
 	struct tm utc;
 
-	if (getenv("JOURNAL_STREAM") != NULL)
+	if (is_journal())
 		return snprintf(line, size, "<%d>", syslog_levels[level]);
 
 	clock_gettime(CLOCK_REALTIME, &now);

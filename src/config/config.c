@@ -83,10 +83,17 @@ static void build_server(struct config_tree *t, struct config *c)
 	struct config_block *top = t->first;
 	const struct config_value *listen = config_block_get(top, "listen");
 
+	struct server_options *server = &c->server;
+
 	config_block_store(t, top, &c->arena, c);
-	c->server.n_listen = read_endpoints(listen, c->server.listen, SERVER_LISTEN_MAX);
-	for (size_t i = 0; i < c->server.n_listen; i++)
-		check_listen(t, listen->first, c->server.listen, i);
+	for (const struct config_text *e = listen->first; e != NULL; e = e->next) {
+		if (server->n_listen == SERVER_LISTEN_MAX)
+			break;
+		if (!endpoint_from_text(e->text, 53, &server->listen[server->n_listen]))
+			continue;
+		check_listen(t, e, server->listen, server->n_listen);
+		server->n_listen++;
+	}
 }
 
 /* Would a query to server come back to us? */

@@ -85,11 +85,31 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	return 0;
 }
 
+static bool could_be_key(const char *text)
+{
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] == '\0';
+}
+
+/* A header that has lost its comma ends up where a key or a comma should be, and may be a secret: only what
+ * could be a key is shown. */
+static void complain_about_token(const cfg_t *cfg, const char *token)
+{
+	if (could_be_key(token))
+		config_complain(parser->tree, parser->file, cfg->line, "unexpected \"%s\"", token);
+	else
+		config_complain(parser->tree, parser->file, cfg->line,
+				"a text where none can stand; is a comma missing before it?");
+}
+
 static void complain_about_key(const cfg_t *cfg, const char *key)
 {
 	const struct config_kind *kind = config_kind(kind_of(cfg));
 	char known[CONFIG_ERROR_MAX] = "";
 
+	if (!could_be_key(key)) {
+		complain_about_token(cfg, key);
+		return;
+	}
 	if (config_row_is_later(key)) {
 		config_complain(parser->tree, parser->file, cfg->line, "%s: not built into this version",
 				key);
@@ -114,6 +134,10 @@ static void __attribute__((format(printf, 2, 0))) report(cfg_t *cfg, const char 
 
 	if (strcmp(format, "no such option '%s'") == 0) {
 		complain_about_key(cfg, va_arg(args, const char *));
+		return;
+	}
+	if (strcmp(format, "unexpected token '%s'") == 0) {
+		complain_about_token(cfg, va_arg(args, const char *));
 		return;
 	}
 	vsnprintf(text, sizeof(text), format, args);

@@ -8,6 +8,7 @@
 #include "config/tree.h"
 #include "feed/feeder.h"
 #include "model/freshness.h"
+#include "model/report.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -54,24 +55,21 @@ static uint64_t fingerprint(struct config_tree *t, struct config_block *registry
 	return hash;
 }
 
-/* An IP address somebody can have or a host name, and maybe a port. "10.0.0.999" is neither: a name whose
- * last label is a number would be taken for an address by everybody else (RFC 3696 section 2). */
 static bool is_instance_address(const char *text)
 {
+	char host[NAME_TEXT_MAX];
 	struct hostport parts;
-	struct address a;
-	struct name n;
+	struct report report = report_blank();
+	struct report_room room;
+	struct instance in;
 
-	if (!hostport_from_text(text, strlen(text), &parts))
+	if (!hostport_from_text(text, strlen(text), &parts) || parts.host_len >= sizeof(host))
 		return false;
-	if (address_from_text(parts.host, parts.host_len, &a))
-		return address_is_usable(&a);
-	if (!name_from_text(parts.host, parts.host_len, &n))
-		return false;
-	size_t digits = parts.host_len;
-	while (digits > 0 && parts.host[digits - 1] >= '0' && parts.host[digits - 1] <= '9')
-		digits--;
-	return digits == parts.host_len || (digits > 0 && parts.host[digits - 1] != '.');
+	memcpy(host, parts.host, parts.host_len);
+	host[parts.host_len] = '\0';
+	report.address = host;
+	report.port = parts.port;
+	return report_check(&report, &room, &in) == DROP_NONE;
 }
 
 static int compare_instances(const void *a, const void *b)

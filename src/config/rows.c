@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "config/tree.h"
 #include "model/freshness.h"
+#include "model/report.h"
 
 /* Why these limits: a TTL above 30 s would outlive the truth this program is for; an interval below 100 ms is
  * a load test; a day is beyond what anybody means. */
@@ -54,10 +55,11 @@ static const struct config_row top_rows[] = {
 	  .about = "Which instances are answered: passing; warning, which is both passing and warning; or any. " \
 	  "Where no instance is healthy enough, all are answered.", .words = health_rules }, \
 	{ "stale-after", ROW_DURATION_MS, at(stale_after_ms), 1000, DAY_MS, .fallback = stale, .example = "1m", \
-	  .about = "Data older than this is still answered, but marked as stale (EDE 3) and with a TTL of 1." }, \
+	  .about = "Data older than this is still answered, but marked as stale (EDE 3) and with a TTL of 1; it should " \
+	  "be longer than the intervals of its registries." }, \
 	{ "brake", ROW_DURATION_MS, at(brake_ms), 0, 3600000, .fallback = brake, .example = "0", \
-	  .about = "How long a good answer that takes away everything, or more than half of a service, is held " \
-	  "back unless it is seen twice; 0: not at all." }
+	  .about = "How long an answer of an http registry in which a service has lost all instances, or more than " \
+	  "half of 4 or more, is held back unless a second one says so too; 0: not at all." }
 
 #define AT(member) offsetof(struct zone_options, member)
 #define AT_ANSWER(member) offsetof(struct zone_options, answer.member)
@@ -79,7 +81,7 @@ static const struct config_row service_rows[] = { ANSWER_ROWS(AT, NULL, NULL, NU
 
 #define AT(member) offsetof(struct static_instance, member)
 static const struct config_row instance_rows[] = {
-	{ "service", ROW_NAME, AT(service), 1, TEXT_MAX, .example = "legacy",
+	{ "service", ROW_SERVICE, AT(service), 1, SERVICE_NAME_SIZE - 1, .example = "legacy",
 	  .about = "The service it is an instance of, without the zone.", .required = true },
 	{ "tags", ROW_TEXTS, 0, 1, INSTANCE_TAGS_MAX, .example = "v1",
 	  .about = "Its tags: TAG.SERVICE.ZONE is then a name too." },
@@ -87,9 +89,9 @@ static const struct config_row instance_rows[] = {
 	  .about = "Its share among instances of unequal weight; 0: drained, answered last." },
 	{ "priority", ROW_LONG, AT(priority), 0, 65535, .fallback = "0",
 	  .about = "For SRV: clients try the lowest number first." },
-	{ "name", ROW_TEXT, AT(name), 1, LABEL_OCTETS_MAX, .example = "legacy-1",
+	{ "name", ROW_LABEL, AT(name), 1, LABEL_OCTETS_MAX, .example = "legacy-1",
 	  .about = "Its own name: NAME.SERVICE.ZONE is then a name too." },
-	{ "port-name", ROW_TEXT, AT(port_name), 1, LABEL_OCTETS_MAX, .example = "http",
+	{ "port-name", ROW_LABEL, AT(port_name), 1, LABEL_OCTETS_MAX, .example = "http",
 	  .about = "The name of its port, for SRV of _PORT-NAME._tcp.SERVICE.ZONE." },
 	{ "protocol", ROW_WORD, AT(protocol), 0, 0, .fallback = "any", .words = protocols,
 	  .about = "tcp, udp or any: below which of _tcp and _udp it is found." },
@@ -102,7 +104,7 @@ static const struct config_row instance_rows[] = {
 
 #define AT(member) offsetof(struct registry_options, member)
 #define SERVICE_ROWS \
-	{ "service", ROW_NAME, AT(service), 1, TEXT_MAX, .example = "inventory", \
+	{ "service", ROW_SERVICE, AT(service), 1, SERVICE_NAME_SIZE - 1, .example = "inventory", \
 	  .about = "The service of instances that do not name one; without it they are an error." }, \
 	{ "service-label", ROW_TEXT, AT(service_label), 1, TEXT_MAX, .fallback = "service", \
 	  .about = "The label that names the service, in the form of Prometheus http_sd." }
@@ -139,7 +141,7 @@ static const struct config_row http_rows[] = {
 	{ "headers", ROW_HEADERS, 0, 1, 32, .example = "Accept: application/json\nX-Team: shop",
 	  .about = "Further headers to send." },
 	{ "ca-file", ROW_PATH, AT(http.ca_file), 1, PATH_OCTETS_MAX, .example = "/etc/phonebook/ca.pem",
-	  .about = "The authorities to trust, instead of the host's." },
+	  .about = "The authorities to trust, instead of the host's; read for each new connection." },
 	{ "cert-file", ROW_PATH, AT(http.cert_file), 1, PATH_OCTETS_MAX, .example = "/etc/phonebook/cert.pem",
 	  .about = "A client certificate, together with key-file." },
 	{ "key-file", ROW_PATH, AT(http.key_file), 1, PATH_OCTETS_MAX, .example = "/etc/phonebook/key.pem",
@@ -157,7 +159,18 @@ static const struct config_row forward_rows[] = {
 	  .about = "The resolvers to ask; the port is 53 if none is given.", .required = true },
 };
 
-#define ROWS(table) .rows = (table), .n_rows = sizeof(table) / sizeof((table)[0])
+#define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
+#define FIT(table) _Static_assert(N_ROWS(table) <= CONFIG_ROWS_MAX, "a block has room for all of " #table)
+FIT(top_rows);
+FIT(zone_rows);
+FIT(service_rows);
+FIT(instance_rows);
+FIT(file_rows);
+FIT(http_rows);
+FIT(forward_rows);
+#undef FIT
+
+#define ROWS(table) .rows = (table), .n_rows = N_ROWS(table)
 static const struct config_kind kinds[BLOCK_KINDS] = {
 	[BLOCK_TOP] = { "root", ROWS(top_rows) },
 	[BLOCK_ZONE] = { "zone", "service.local",

@@ -9,7 +9,7 @@
 #include "base/address.h"
 #include "base/text.h"
 #include "config/tree.h"
-#include "wire/name.h"
+#include "model/report.h"
 
 /* The value has been refused. */
 static bool __attribute__((format(printf, 2, 3)))
@@ -135,16 +135,54 @@ static bool read_word(const struct config_row *row, const char *text, void *to, 
 	return refuse(error, "%s: \"%s\" is none of %s", row->key, text, all);
 }
 
+/* The names an instance of a registry could have, or it would be dropped when it is read. */
+static bool check_service(const struct config_row *row, const char *text, char error[CONFIG_ERROR_MAX])
+{
+	char folded[SERVICE_NAME_SIZE];
+
+	switch (report_check_service(text, folded)) {
+	case DROP_NONE:
+		return true;
+	case DROP_RESERVED:
+		return refuse(error, "%s: Phonebook itself uses the name \"%s\"", row->key, text);
+	default:
+		return refuse(error, "%s: \"%s\" is not the name of a service", row->key, text);
+	}
+}
+
+/* One that is no label would be left out. */
+static bool check_label(const struct config_row *row, const char *text, char error[CONFIG_ERROR_MAX])
+{
+	struct report report = report_blank();
+	struct report_room room;
+	struct instance in;
+
+	report.address = "192.0.2.1";
+	report.name = text;
+	return (report_check(&report, &room, &in) == DROP_NONE && in.name != NULL) ||
+	       refuse(error, "%s: \"%s\" is not a label: letters, digits, '-' and '_'", row->key, text);
+}
+
+/* Errors end in logs that many can read. A query may be a secret, and so may what stands before an '@'. */
+static int printable_len(const char *url)
+{
+	const size_t len = strcspn(url, "?#");
+
+	return memchr(url, '@', len) == NULL ? (int)len : 0;
+}
+
 /* The authority of a URL is checked here and the rest left to libcurl: what must not pass is what libcurl
  * would take otherwise than it was meant. */
 static bool check_url(const struct config_row *row, const char *text, char error[CONFIG_ERROR_MAX])
 {
 	const char *rest = strstr(text, "://");
 	const size_t scheme_len = rest != NULL ? (size_t)(rest - text) : 0;
+	const int shown = printable_len(text);
 
 	if (!(scheme_len == 4 && strncmp(text, "http", 4) == 0) &&
 	    !(scheme_len == 5 && strncmp(text, "https", 5) == 0))
-		return refuse(error, "%s: \"%s\" begins with neither http:// nor https://", row->key, text);
+		return refuse(error, "%s: \"%.*s\" begins with neither http:// nor https://", row->key, shown,
+			      text);
 
 	const char *authority = rest + 3;
 	const size_t len = strcspn(authority, "/?#\\");
@@ -155,13 +193,14 @@ static bool check_url(const struct config_row *row, const char *text, char error
 			"%s: no user or password in a URL, it is logged; use user and password-file, or token-file",
 			row->key);
 	if (!hostport_from_text(authority, len, &parts) || authority[len] == '\\')
-		return refuse(error, "%s: \"%s\" has no valid host and port", row->key, text);
+		return refuse(error, "%s: \"%.*s\" has no valid host and port", row->key, shown, text);
 	if (strpbrk(text, " #") != NULL)
-		return refuse(error, "%s: \"%s\" has a space or a '#' in it", row->key, text);
+		return refuse(error, "%s: \"%.*s\" has a space or a '#' in it", row->key, shown, text);
 	return true;
 }
 
-/* RFC 9110 section 5.6.2: the name of a header is a token. */
+/* RFC 9110 section 5.6.2: the name of a header is a token. The text is not shown: headers are where keys are,
+ * and without its colon a key cannot be told from a name. */
 static bool check_header(const struct config_row *row, const char *text, char error[CONFIG_ERROR_MAX])
 {
 	const char *c = text;
@@ -170,7 +209,7 @@ static bool check_header(const struct config_row *row, const char *text, char er
 		c++;
 	if (c > text && *c == ':')
 		return true;
-	return refuse(error, "%s: \"%s\" is not of the form \"Name: value\"", row->key, text);
+	return refuse(error, "%s: one is not of the form \"Name: value\"", row->key);
 }
 
 /* "Port 0" and "no port" look the same in a struct hostport, but only one of them is meant. */
@@ -205,7 +244,6 @@ static bool check_endpoint(const struct config_row *row, const char *text, char 
 static bool check_text(const struct config_row *row, const char *text, char error[CONFIG_ERROR_MAX])
 {
 	const size_t len = strlen(text);
-	struct name name;
 
 	if (!config_row_is_list(row) && len < row->min)
 		return refuse(error, "%s: must not be empty", row->key);
@@ -213,9 +251,10 @@ static bool check_text(const struct config_row *row, const char *text, char erro
 		return refuse(error, "%s: longer than %" PRIu64 " octets", row->key, row->max);
 
 	switch (row->type) {
-	case ROW_NAME:
-		return name_from_text(text, len, &name) ||
-		       refuse(error, "%s: \"%s\" is not a domain name", row->key, text);
+	case ROW_SERVICE:
+		return check_service(row, text, error);
+	case ROW_LABEL:
+		return check_label(row, text, error);
 	case ROW_PATH:
 		return text[0] == '/' || refuse(error, "%s: \"%s\" is not an absolute path", row->key, text);
 	case ROW_URL:

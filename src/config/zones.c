@@ -5,6 +5,7 @@
 
 #include "config/tree.h"
 #include "feed/feeder.h"
+#include "model/report.h"
 
 enum {
 	ZONES_MAX = 64, /* each query walks the list of zones */
@@ -123,7 +124,7 @@ static struct zone_options *find_zone(const struct feed_options *feed, const str
 struct placed {
 	struct zone_options *zone;
 	struct config_block *block;
-	char name[NAME_OCTETS_MAX]; /* without the zone */
+	char name[SERVICE_NAME_SIZE]; /* without the zone */
 };
 
 static int compare_placed(const void *a, const void *b)
@@ -153,7 +154,11 @@ static bool place_service(struct config_tree *t, const struct feed_options *feed
 		return false;
 	}
 	n.octets[n.len - ret->zone->origin.len] = 0;
-	snprintf(ret->name, sizeof(ret->name), "%s", name_to_text(n.octets, text));
+	if (report_check_service(name_to_text(n.octets, text), ret->name) != DROP_NONE) {
+		config_complain(t, b->file, b->line, "service \"%s\": no service can have this name",
+				b->title);
+		return false;
+	}
 	return true;
 }
 

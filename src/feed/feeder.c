@@ -13,12 +13,14 @@
 #include "base/random.h"
 #include "feed/plan.h"
 #include "feed/resolve.h"
+#include "feed/schedule.h"
 
 enum {
-	RECLAIM_MS = 100, /* a serving thread acknowledges a table within one turn of its loop */
-	RETRY_MS = 1000,  /* when there was no memory for a table */
-	HOSTS_MS = 10,    /* many host names change together, e.g. at the start */
-	SWEEP_S = 60,     /* host names nobody names any more are asked for that much longer at most */
+	RECLAIM_MS = 100,    /* a serving thread acknowledges a table within one turn of its loop */
+	RETRY_MS = 1000,     /* when there was no memory for a table */
+	HOSTS_MS = 10,       /* many host names change together, e.g. at the start */
+	READY_MAX_MS = 5000, /* systemd gives up on us after 90 s, a registry may be given minutes */
+	SWEEP_MS = 60000,    /* host names nobody names any more are asked for that much longer at most */
 	OLD_PLANS_MAX =
 		8, /* a serving thread reads the newest table within one turn: more is a reload storm */
 };
@@ -27,7 +29,7 @@ struct feeder {
 	struct event_base *loop;
 	struct inbox calls; /* only its wake-up is used */
 	struct parcel reload, stop;
-	struct event *wakeup, *publish, *reclaim, *sweep, *hosts;
+	struct event *wakeup, *publish, *reclaim, *sweep, *hosts, *patience;
 	struct inbox **inboxes;
 	size_t n_inboxes;
 	struct random random;
@@ -35,6 +37,7 @@ struct feeder {
 	struct plan *plan;
 	struct plan *old[OLD_PLANS_MAX]; /* whose tables may still be read */
 	size_t n_old;
+	uint64_t hosts_took_ms, publish_took_ms; /* the last time */
 	pthread_t thread;
 	bool started;
 	void (*ready)(void *context);
@@ -60,15 +63,28 @@ static void arm(struct event *timer, uint64_t ms)
 
 static void tell_ready(struct feeder *f)
 {
-	if (f->ready == NULL || !plan_is_ready(f->plan))
+	if (f->ready == NULL)
 		return;
 	f->ready(f->ready_context);
 	f->ready = NULL;
 }
 
+/* Names of zones without any data wait a moment and fail, all others are answered: better than not at all. */
+static void on_patience(evutil_socket_t fd, short what, void *arg)
+{
+	struct feeder *f = arg;
+
+	(void)fd;
+	(void)what;
+	if (f->ready != NULL)
+		plan_log_missing(f->plan);
+	tell_ready(f);
+}
+
 static void on_publish(evutil_socket_t fd, short what, void *arg)
 {
 	struct feeder *f = arg;
+	const uint64_t start_ms = clock_ms();
 
 	(void)fd;
 	(void)what;
@@ -76,9 +92,11 @@ static void on_publish(evutil_socket_t fd, short what, void *arg)
 		log_event(LOG_ERROR, "event=table error=\"out of memory\" retry_ms=%d", RETRY_MS);
 		arm(f->publish, RETRY_MS);
 	}
+	f->publish_took_ms = clock_ms() - start_ms;
 	if (!event_pending(f->reclaim, EV_TIMEOUT, NULL))
 		arm(f->reclaim, RECLAIM_MS);
-	tell_ready(f);
+	if (plan_is_ready(f->plan))
+		tell_ready(f);
 }
 
 /* At the end of this turn of the loop: many registries heard at once make one table. */
@@ -112,22 +130,25 @@ static void on_reclaim(evutil_socket_t fd, short what, void *arg)
 
 /* --- host names --- */
 
-static void host_changed(void *context, const char *host)
+static void host_changed(void *context)
 {
 	struct feeder *f = context;
+	const uint64_t pause_ms = schedule_after_work(f->hosts_took_ms + f->publish_took_ms);
 
-	(void)host;
-	if (!event_pending(f->hosts, EV_TIMEOUT, NULL))
-		arm(f->hosts, HOSTS_MS);
+	if (event_pending(f->hosts, EV_TIMEOUT, NULL))
+		return;
+	arm(f->hosts, pause_ms > HOSTS_MS ? pause_ms : HOSTS_MS);
 }
 
 static void on_hosts(evutil_socket_t fd, short what, void *arg)
 {
 	struct feeder *f = arg;
+	const uint64_t start_ms = clock_ms();
 
 	(void)fd;
 	(void)what;
 	plan_update_hosts(f->plan);
+	f->hosts_took_ms = clock_ms() - start_ms;
 	publish_soon(f);
 }
 
@@ -175,6 +196,7 @@ static void reload(struct feeder *f, struct feed_options *options)
 	plan_retire(f->plan);
 	f->old[f->n_old++] = f->plan;
 	f->plan = new;
+	plan_update_hosts(new); /* it was made with the servers of before, who may have been none */
 	plan_start(new);
 	publish_soon(f);
 }
@@ -198,7 +220,7 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
 
 static int create_events(struct feeder *f)
 {
-	static const struct timeval sweep = { .tv_sec = SWEEP_S };
+	const struct timeval sweep = clock_timeval(SWEEP_MS);
 
 	f->loop = event_base_new();
 	if (f->loop == NULL)
@@ -207,9 +229,11 @@ static int create_events(struct feeder *f)
 	f->publish = evtimer_new(f->loop, on_publish, f);
 	f->reclaim = evtimer_new(f->loop, on_reclaim, f);
 	f->hosts = evtimer_new(f->loop, on_hosts, f);
+	f->patience = evtimer_new(f->loop, on_patience, f);
 	f->sweep = event_new(f->loop, -1, EV_PERSIST, on_sweep, f);
 	if (f->wakeup == NULL || f->publish == NULL || f->reclaim == NULL || f->hosts == NULL ||
-	    f->sweep == NULL || event_add(f->wakeup, NULL) < 0 || event_add(f->sweep, &sweep) < 0)
+	    f->patience == NULL || f->sweep == NULL || event_add(f->wakeup, NULL) < 0 ||
+	    event_add(f->sweep, &sweep) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -259,6 +283,7 @@ static void *run(void *arg)
 {
 	struct feeder *f = arg;
 
+	arm(f->patience, READY_MAX_MS);
 	plan_start(f->plan);
 	publish_soon(f);
 	event_base_dispatch(f->loop);
@@ -300,7 +325,7 @@ void feeder_destroy(struct feeder *f)
 		plan_destroy(f->old[i]);
 	resolver_destroy(f->resolver);
 	feed_options_destroy(parcel_take(&f->reload));
-	struct event *events[] = { f->wakeup, f->publish, f->reclaim, f->hosts, f->sweep };
+	struct event *events[] = { f->wakeup, f->publish, f->reclaim, f->hosts, f->patience, f->sweep };
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i] != NULL)
 			event_free(events[i]);

@@ -147,9 +147,7 @@ static int start(struct fetch *q, const struct fetch_request *request)
 
 static void set_deadline(struct fetch *q)
 {
-	const uint64_t timeout_ms = q->transfer.timeout_ms;
-	const struct timeval timeout = { .tv_sec = (time_t)(timeout_ms / 1000),
-					 .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000 };
+	const struct timeval timeout = clock_timeval(q->transfer.timeout_ms);
 
 	evtimer_assign(&q->deadline, q->fetcher->loop, on_deadline, q);
 	evtimer_add(&q->deadline, &timeout);

@@ -121,7 +121,7 @@ static void read_error(struct transfer *t, CURLcode code)
 			transfer_fail(t, -ENOMEM, "no memory");
 		break;
 	case CURLE_PARTIAL_FILE:
-		transfer_fail(t, -EPIPE, "body cut off after %zu octets", t->body.len);
+		transfer_fail(t, -EPIPE, "body cut off");
 		break;
 	case CURLE_GOT_NOTHING:
 		transfer_fail(t, -ECONNRESET, "connection closed without an answer");

@@ -8,6 +8,8 @@
 #include <event2/event_struct.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 enum {
 	NUDGE_MS = 20,        /* see nudge_soon() */
 	CONNECTIONS_MAX = 64, /* kept open; libcurl would keep four for each request in flight */
@@ -101,10 +103,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static int on_timer_change(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct fetch_loop *l = arg;
-	const struct timeval timeout = { .tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000 };
 
 	(void)multi;
-	return timeout_ms < 0 ? evtimer_del(&l->timer) : evtimer_add(&l->timer, &timeout);
+	if (timeout_ms < 0)
+		return evtimer_del(&l->timer);
+	const struct timeval timeout = clock_timeval((uint64_t)timeout_ms);
+	return evtimer_add(&l->timer, &timeout);
 }
 
 /* --- nudge --- */
@@ -114,7 +118,9 @@ static int on_timer_change(CURLM *multi, long timeout_ms, void *arg)
  * marked as deprecated for its price with many transfers, and stays; we have few. */
 static void nudge_soon(struct fetch_loop *l)
 {
-	evtimer_add(&l->nudge, &(struct timeval){ .tv_usec = NUDGE_MS * 1000 });
+	const struct timeval soon = clock_timeval(NUDGE_MS);
+
+	evtimer_add(&l->nudge, &soon);
 }
 
 static void start_searching(struct fetch_loop *l, struct transfer *t)

@@ -131,6 +131,9 @@ static void set_tls(struct transfer *t)
 		curl_easy_setopt(t->easy, CURLOPT_CAINFO, t->http->ca_file);
 		/* or the host's authorities would be good enough beside it: Debian builds a directory in */
 		curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
+#if LIBCURL_VERSION_NUM >= 0x075700 /* which caches, for a day: a file that was replaced must be read */
+		curl_easy_setopt(t->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
 	}
 	if (t->http->cert_file != NULL)
 		curl_easy_setopt(t->easy, CURLOPT_SSLCERT, t->http->cert_file);

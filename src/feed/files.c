@@ -17,7 +17,9 @@
 #include "feed/watch.h"
 
 enum {
-	FILES_MAX = 100000,  /* a glob over a wrong directory must not read the disk */
+	/* A file a process of a large host, and more; a glob over a wrong directory must not read the disk.
+	 */
+	FILES_MAX = 16384,
 	RACY_NS = 100000000, /* many times a kernel tick, the granularity of file times */
 };
 
@@ -163,13 +165,51 @@ static const struct known *find_known(const struct catalogue *c, const char *pat
 	return NULL;
 }
 
+/* Whether the part of a glob before its first pattern is a directory: 0 or a negative errno. */
+static int find_directory(const char *glob)
+{
+	char directory[PATH_MAX];
+	struct stat st;
+	size_t len = 0, end = 0;
+
+	for (; !path_has_glob(&glob[len], 1); len++)
+		end = glob[len] == '/' ? len + 1 : end;
+	if (end == 0)
+		return 0; /* where we are */
+	memcpy(directory, glob, end);
+	directory[end] = '\0';
+	if (stat(directory, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+/* Tells about a glob that failed as a whole, in one result under its own name. */
+static int give_glob_error(const struct files *f, int error,
+			   int (*take)(void *context, const struct fetch_result *result), void *context)
+{
+	char reason[128];
+	char text[160];
+
+	if (error == -E2BIG)
+		snprintf(text, sizeof(text), "more than %d files", FILES_MAX);
+	else
+		snprintf(text, sizeof(text), "cannot look for files: %s",
+			 strerror_r(-error, reason, sizeof(reason)));
+
+	const struct fetch_result result = {
+		.name = f->path, .error = error, .error_text = text, .body = "", .last = true
+	};
+	const int r = take(context, &result);
+	return r < 0 ? r : 0;
+}
+
 /* Looks at one file, reads it if need be and gives it to take(). What is seen of it goes to ret. */
-static int give_file(const struct files *f, struct buffer *body,
+static int give_file(const struct files *f, struct buffer *body, bool last,
 		     int (*take)(void *context, const struct fetch_result *result), void *context,
 		     struct known *ret)
 {
 	const struct known *old = find_known(&f->known, ret->path);
-	struct fetch_result result = { .name = ret->path, .status = 200, .body = "" };
+	struct fetch_result result = { .name = ret->path, .status = 200, .body = "", .last = last };
 	struct stat st;
 	char text[128];
 
@@ -185,9 +225,12 @@ static int give_file(const struct files *f, struct buffer *body,
 	} else if (r == 0) {
 		r = read_file(ret->path, f->max_size, body, ret);
 	}
-	if (r == -ENOENT && f->is_glob)
-		return 0; /* gone since glob() saw it, or a link to nothing */
-
+	/* Gone since glob() saw it: by itself, or with the whole directory? */
+	const int directory = r < 0 && f->is_glob ? find_directory(f->path) : 0;
+	if (directory < 0) {
+		r = give_glob_error(f, directory, take, context);
+		return r < 0 ? r : directory;
+	}
 	if (r < 0) {
 		result.error = r;
 		result.error_text = explain(r, f->max_size, text, sizeof(text));
@@ -213,7 +256,8 @@ static int give_files(const struct files *f, const glob_t *found, struct catalog
 		struct known *file = &seen->files[seen->n++];
 
 		file->path = arena_text(&seen->arena, found->gl_pathv[i], strlen(found->gl_pathv[i]));
-		r = file->path != NULL ? give_file(f, &body, take, context, file) : -ENOMEM;
+		r = file->path != NULL ? give_file(f, &body, i == found->gl_pathc - 1, take, context, file)
+				       : -ENOMEM;
 	}
 	buffer_finish(&body);
 	return r;
@@ -255,29 +299,10 @@ static int find_files(const struct files *f, char *plain[2], glob_t *ret)
 		return errno != 0 ? -errno : -EIO;
 	if (ret->gl_pathc > FILES_MAX)
 		return -E2BIG;
-	if (ret->gl_pathc > 0)
-		qsort(ret->gl_pathv, ret->gl_pathc, sizeof(char *), compare_paths);
+	if (ret->gl_pathc == 0)
+		return find_directory(f->path);
+	qsort(ret->gl_pathv, ret->gl_pathc, sizeof(char *), compare_paths);
 	return 0;
-}
-
-/* Tells about a glob that failed as a whole, in one result under its own name. */
-static int give_glob_error(const struct files *f, int error,
-			   int (*take)(void *context, const struct fetch_result *result), void *context)
-{
-	char reason[128];
-	char text[160];
-
-	if (error == -E2BIG)
-		snprintf(text, sizeof(text), "more than %d files", FILES_MAX);
-	else
-		snprintf(text, sizeof(text), "cannot look for files: %s",
-			 strerror_r(-error, reason, sizeof(reason)));
-
-	const struct fetch_result result = {
-		.name = f->path, .error = error, .error_text = text, .body = ""
-	};
-	const int r = take(context, &result);
-	return r < 0 ? r : 0;
 }
 
 static void catalogue_finish(struct catalogue *c)
@@ -297,7 +322,8 @@ int files_read(struct files *f, int (*take)(void *context, const struct fetch_re
 	if (r == 0)
 		watch_files(f->watch, found.gl_pathv, found.gl_pathc);
 	watch_end(f->watch);
-	if (r == 0)
+	const bool found_them = r == 0;
+	if (found_them)
 		r = give_files(f, &found, &seen, take, context);
 	else
 		r = give_glob_error(f, r, take, context);
@@ -305,18 +331,13 @@ int files_read(struct files *f, int (*take)(void *context, const struct fetch_re
 		globfree(&found);
 
 	/* A round that was broken off gave its files to nobody: they are compared with the last whole one. */
-	if (r < 0) {
+	if (r < 0 || !found_them) {
 		catalogue_finish(&seen);
 		return r;
 	}
 	catalogue_finish(&f->known);
 	f->known = seen;
 	return 0;
-}
-
-void files_forget(struct files *f)
-{
-	catalogue_finish(&f->known);
 }
 
 /* --- life --- */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "wire/name.h"
+#include "base/clock.h"
 
 enum {
 	REFRESH_MIN_S = 5,  /* a TTL of 0 must not make us ask in a loop */
@@ -30,9 +30,7 @@ static void refresh_after(struct watched *w, uint64_t pause_s)
 {
 	const uint64_t pause_ms =
 		pause_s * 1000 + random_below(&w->hosts->random, (uint32_t)pause_s * 100 + 1);
-
-	const struct timeval pause = { .tv_sec = (time_t)(pause_ms / 1000),
-				       .tv_usec = (suseconds_t)(pause_ms % 1000) * 1000 };
+	const struct timeval pause = clock_timeval(pause_ms);
 
 	evtimer_add(&w->refresh, &pause);
 }
@@ -55,7 +53,6 @@ static void on_answers(void *context, const struct answers *answers)
 {
 	struct watched *w = context;
 	const struct hosts *hosts = w->hosts;
-	char host[NAME_OCTETS_MAX]; /* room for all the resolver lets in */
 	struct addresses now;
 
 	w->lookup = NULL;
@@ -64,9 +61,8 @@ static void on_answers(void *context, const struct answers *answers)
 	if (addresses_equal(&now, &w->addresses))
 		return;
 	w->addresses = now;
-	strcpy(host, w->host); /* changed() may sweep w away */
 	if (hosts->changed != NULL)
-		hosts->changed(hosts->context, host);
+		hosts->changed(hosts->context); /* who may sweep w away */
 }
 
 static int compare_hosts(const void *a, const void *b)
@@ -126,7 +122,7 @@ static void remove_watched(struct watched *w)
 }
 
 void hosts_init(struct hosts *hosts, struct event_base *loop, struct resolver *r,
-		void (*changed)(void *context, const char *host), void *context)
+		void (*changed)(void *context), void *context)
 {
 	*hosts = (struct hosts){ .loop = loop, .resolver = r, .changed = changed, .context = context };
 	random_seed(&hosts->random);
@@ -149,6 +145,20 @@ const struct addresses *hosts_watch(struct hosts *hosts, const char *host, bool 
 		return NULL;
 	w->wanted = true;
 	return &w->addresses;
+}
+
+/* What is in flight asks somebody who is not asked any more. */
+void hosts_refresh(struct hosts *hosts)
+{
+	struct watched *w;
+
+	LIST_FOREACH(w, &hosts->all, link)
+	{
+		evtimer_del(&w->refresh);
+		resolver_lookup_cancel(w->lookup);
+		w->lookup = NULL;
+		on_refresh(-1, 0, w);
+	}
 }
 
 void hosts_sweep_begin(struct hosts *hosts)

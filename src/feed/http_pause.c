@@ -59,11 +59,21 @@ static uint64_t fresh_s(const struct http_pause *p)
 	return p->max_age_s - p->age_s;
 }
 
+bool http_pause_is_retry_after(int status)
+{
+	return status == 429 || status == 503;
+}
+
+bool http_pause_is_refusal(int status)
+{
+	return status >= 400 && status < 500 && status != 408 && status != 425 && status != 429;
+}
+
 uint64_t http_pause_ms(const struct http_pause *p, int status)
 {
 	uint64_t seconds = 0;
 
-	if (status == 429 || status == 503)
+	if (http_pause_is_retry_after(status))
 		seconds = p->retry_after_s;
 	else if (status == 200 || status == 304)
 		seconds = fresh_s(p);

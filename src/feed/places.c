@@ -22,19 +22,47 @@ static struct place *find_place(struct places *places, const char *name)
 	return oldest;
 }
 
-uint64_t places_connection_age_s(struct places *places, const char *host, const char *port,
-				 const struct address *addresses, size_t n, uint64_t now_ms)
+static struct place *note(struct places *places, const char *name, const struct address *addresses, size_t n,
+			  uint64_t now_ms)
 {
-	char name[sizeof(((struct place *)NULL)->name)];
-
-	snprintf(name, sizeof(name), "%s:%s", host, port);
 	struct place *p = find_place(places, name);
+
 	p->used_ms = now_ms;
 	if (p->n != n || memcmp(p->addresses, addresses, n * sizeof(*addresses)) != 0) {
 		p->changed_ms = p->n > 0 ? now_ms : 0;
 		memcpy(p->addresses, addresses, n * sizeof(*addresses));
 		p->n = n;
 	}
+	return p;
+}
+
+void places_note(struct places *places, const char *host, const struct address *addresses, size_t n,
+		 uint64_t now_ms)
+{
+	note(places, host, addresses, n, now_ms);
+}
+
+size_t places_recall(const struct places *places, const char *host,
+		     struct address ret[RESOLVER_ADDRESSES_MAX])
+{
+	for (size_t i = 0; i < PLACES_MAX; i++) {
+		const struct place *p = &places->places[i];
+
+		if (p->n > 0 && strcmp(p->name, host) == 0) {
+			memcpy(ret, p->addresses, p->n * sizeof(*ret));
+			return p->n;
+		}
+	}
+	return 0;
+}
+
+uint64_t places_connection_age_s(struct places *places, const char *host, const char *port,
+				 const struct address *addresses, size_t n, uint64_t now_ms)
+{
+	char name[sizeof(((struct place *)NULL)->name)];
+
+	snprintf(name, sizeof(name), "%s:%s", host, port);
+	const struct place *p = note(places, name, addresses, n, now_ms);
 	if (p->changed_ms == 0)
 		return PLACES_ANY_AGE;
 	/* libcurl counts ages in whole seconds: until there are two, every request gets a new connection. */

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/text.h"
+#include "base/log.h"
 #include "feed/fetch.h"
 #include "feed/poller.h"
 #include "feed/publisher.h"
@@ -64,6 +65,16 @@ bool plan_is_ready(const struct plan *p)
 	return true;
 }
 
+void plan_log_missing(const struct plan *p)
+{
+	for (size_t i = 0; i < p->options->n_registries; i++) {
+		if (!poller_is_concluded(p->sources[i].poller))
+			log_event(LOG_WARNING,
+				  "event=ready missing=%s reason=\"its first round takes too long\"",
+				  p->options->registries[i].name);
+	}
+}
+
 /* --- registries at work --- */
 
 static void source_changed(void *context, const struct snapshot *before, const struct snapshot *after)
@@ -106,7 +117,7 @@ static int find_registry(const struct plan *p, const struct registry_options *r)
 	for (size_t i = 0; p != NULL && i < p->options->n_registries; i++) {
 		const struct registry_options *other = &p->options->registries[i];
 
-		if (text_equal_fold(other->name, r->name) && text_equal_fold(other->kind, r->kind))
+		if (strcmp(other->name, r->name) == 0 && strcmp(other->kind, r->kind) == 0)
 			return (int)i;
 	}
 	return -1;
@@ -118,6 +129,7 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 {
 	const struct registry_options *r = &p->options->registries[i];
 	const int old = find_registry(previous, r);
+	const bool is_same = old >= 0 && previous->options->registries[old].fingerprint == r->fingerprint;
 	struct source *s = &p->sources[i];
 	const struct poller_options o = {
 		.registry = r,
@@ -130,8 +142,8 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 		.changed = source_changed,
 		.context = s,
 		.inherited = old >= 0 ? previous->snapshots[old] : NULL,
-		.at_once = !registry_kind_find(r->kind)->brake || old < 0 ||
-			   previous->options->registries[old].fingerprint != r->fingerprint,
+		.previous = is_same ? previous->sources[old].poller : NULL,
+		.at_once = !registry_kind_find(r->kind)->brake || !is_same,
 	};
 
 	*s = (struct source){ .plan = p, .index = i };
@@ -194,7 +206,7 @@ static int add_publisher(struct plan *p, const struct plan *previous)
 		.resolver = p->context.resolver,
 		.inboxes = p->context.inboxes,
 		.n_inboxes = p->context.n_inboxes,
-		.first_generation = previous != NULL ? publisher_generation(previous->publisher) + 1 : 1,
+		.previous = previous != NULL ? previous->publisher : NULL,
 	};
 
 	return publisher_create(&o, &p->publisher);

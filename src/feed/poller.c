@@ -10,9 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "feed/files.h"
+#include "feed/http_pause.h"
 #include "feed/schedule.h"
 
-enum { ERROR_TEXT_MAX = 240 };
+enum { ERROR_TEXT_MAX = 256 };
 
 struct poller {
 	struct poller_options o;
@@ -23,8 +24,14 @@ struct poller {
 	struct files *files;
 	struct fetch *fetch;              /* the request in flight */
 	struct snapshot_builder *builder; /* the round in progress; NULL between two */
-	uint64_t pause_ms;                /* the longest a server asked for in this round */
-	struct snapshot *fresh;           /* the last complete answer */
+	/* Of this round: the longest a server asked to be left alone for, and the longest its answers stay
+	 * fresh. */
+	uint64_t retry_after_ms, fresh_for_ms;
+	bool refused;               /* by a server that would do so again */
+	uint64_t started_ms;        /* this round */
+	uint64_t ended_ms, took_ms; /* the last one */
+	uint64_t due_ms;            /* when the timer runs out */
+	struct snapshot *fresh;     /* the last complete answer */
 	struct snapshot *believed;
 	uint64_t fresh_ms; /* when it was first heard */
 	size_t held;
@@ -41,19 +48,28 @@ static void arm(struct event *timer, uint64_t ms)
 	event_add(timer, &wait);
 }
 
-/* Registries that are not polled have no interval. */
 static void schedule_next(struct poller *p, uint64_t pause_ms)
 {
-	if (p->schedule.interval_ms > 0)
-		arm(p->timer, pause_ms);
+	p->due_ms = clock_ms() + pause_ms;
+	arm(p->timer, pause_ms);
 }
 
 /* --- what a good round means --- */
+
+/* A list in random order, or one of which only the first oddities are remembered, says the same in other
+ * words at every round: what counts is how many there are. */
+static bool has_other_oddities(const struct snapshot *before, const struct snapshot *after)
+{
+	return before == NULL || before->n_remarks != after->n_remarks ||
+	       memcmp(before->dropped, after->dropped, sizeof(after->dropped)) != 0;
+}
 
 static void log_remarks(const struct poller *p, const struct snapshot *before, const struct snapshot *after)
 {
 	struct log_value v;
 
+	if (!has_other_oddities(before, after))
+		return;
 	for (size_t i = 0; i < after->n_remarks; i++) {
 		bool known = false;
 
@@ -168,17 +184,26 @@ static void on_brake(evutil_socket_t fd, short what, void *arg)
 
 static void end_round(struct poller *p, bool accepted)
 {
+	p->ended_ms = clock_ms();
+	p->took_ms = p->ended_ms - p->started_ms;
 	snapshot_builder_destroy(p->builder);
 	p->builder = NULL;
 	if (p->kind->end != NULL)
 		p->kind->end(p->registry, accepted);
 }
 
+static uint64_t draw_retry(struct poller *p)
+{
+	return p->refused ? schedule_after_refusal(&p->schedule, p->o.random)
+			  : schedule_after_failure(&p->schedule, p->retry_after_ms, p->o.random);
+}
+
+/* Tried again whatever the kind: a static registry too, which can only have failed for want of memory. */
 static void fail_round(struct poller *p, const char *error)
 {
 	struct log_value v;
 
-	if (!p->failing || strcmp(p->error, error) != 0)
+	if (!p->failing || strncmp(p->error, error, sizeof(p->error) - 1) != 0)
 		log_event(LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu",
 			  p->o.registry->name, log_quote(&v, error),
 			  p->believed != NULL ? p->believed->n_services : 0);
@@ -186,14 +211,14 @@ static void fail_round(struct poller *p, const char *error)
 	snprintf(p->error, sizeof(p->error), "%s", error);
 	end_round(p, false);
 	freshness_bad(p->o.freshness, p->o.row);
-	schedule_next(p, schedule_after_failure(&p->schedule, p->pause_ms, p->o.random));
+	schedule_next(p, draw_retry(p));
 	announce(p, keep(p->believed));
 }
 
 /* A round that ended well, whatever the brake made of it. */
 static void finish_good_round(struct poller *p, struct snapshot *before, uint64_t now_ms)
 {
-	const uint64_t pause_ms = schedule_after_success(&p->schedule, p->o.random);
+	const uint64_t pause_ms = schedule_after_success(&p->schedule, p->fresh_for_ms, p->o.random);
 
 	if (p->failing || !p->concluded)
 		log_round(p, "good");
@@ -202,7 +227,8 @@ static void finish_good_round(struct poller *p, struct snapshot *before, uint64_
 	p->failing = false;
 	end_round(p, true);
 	report_good(p, now_ms);
-	schedule_next(p, pause_ms > p->pause_ms ? pause_ms : p->pause_ms);
+	if (p->schedule.interval_ms > 0) /* or it is not polled */
+		schedule_next(p, pause_ms);
 	announce(p, before);
 }
 
@@ -263,13 +289,21 @@ static bool take(struct poller *p, const struct fetch_result *result)
 	return true;
 }
 
+static void note_pause(struct poller *p, int status, uint64_t pause_ms)
+{
+	uint64_t *longest = http_pause_is_retry_after(status) ? &p->retry_after_ms : &p->fresh_for_ms;
+
+	if (pause_ms > *longest)
+		*longest = pause_ms;
+	p->refused = p->refused || http_pause_is_refusal(status);
+}
+
 static void on_fetched(void *context, const struct fetch_result *result, uint64_t pause_ms)
 {
 	struct poller *p = context;
 
 	p->fetch = NULL;
-	if (pause_ms > p->pause_ms)
-		p->pause_ms = pause_ms;
+	note_pause(p, result->status, pause_ms);
 	if (take(p, result))
 		step(p);
 }
@@ -318,7 +352,9 @@ static void start_round(struct poller *p)
 	if (p->builder != NULL)
 		return; /* one at a time: the round in progress will see what is new, or the next one */
 	event_del(p->timer);
-	p->pause_ms = 0;
+	p->retry_after_ms = p->fresh_for_ms = 0;
+	p->refused = false;
+	p->started_ms = clock_ms();
 	p->builder = snapshot_builder_create();
 	if (p->builder == NULL || p->kind->begin(p->registry, p->builder) != 0) {
 		fail_round(p, "out of memory");
@@ -334,9 +370,17 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	start_round(arg);
 }
 
+/* At once after a while of quiet; but programs that come and go all the time must not make us read all day.
+ */
 static void on_file_change(void *context)
 {
-	start_round(context);
+	struct poller *p = context;
+	const uint64_t now_ms = clock_ms(), may_ms = p->ended_ms + schedule_after_work(p->took_ms);
+
+	if (now_ms >= may_ms)
+		start_round(p);
+	else if (p->due_ms > may_ms)
+		schedule_next(p, may_ms - now_ms);
 }
 
 /* --- life --- */
@@ -357,6 +401,9 @@ int poller_create(const struct poller_options *o, struct poller **ret)
 	p->brake_timer = evtimer_new(o->loop, on_brake, p);
 	if (p->timer != NULL && p->brake_timer != NULL)
 		r = p->kind->create(o->registry, &p->registry);
+	if (r == 0 && o->previous != NULL && p->kind->inherit != NULL)
+		r = p->kind->inherit(p->registry, o->previous->registry);
+	p->o.previous = NULL;
 	if (r == 0)
 		*ret = p;
 	else
@@ -366,7 +413,7 @@ int poller_create(const struct poller_options *o, struct poller **ret)
 
 void poller_start(struct poller *p)
 {
-	arm(p->timer, schedule_first(&p->schedule, p->believed != NULL && !p->o.at_once, p->o.random));
+	schedule_next(p, schedule_first(&p->schedule, p->believed != NULL && !p->o.at_once, p->o.random));
 }
 
 void poller_destroy(struct poller *p)

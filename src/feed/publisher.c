@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "model/table_builder.h"
 #include "zone/compose.h"
@@ -96,7 +97,7 @@ static int make_block(const struct publisher *p, const struct publisher_zone *z,
 
 	*ret = NULL;
 	if (r == 0 && selection.known && !is_shadowed(p, z, name))
-		r = compose_service(z->options, z->index, name, &selection, ret);
+		r = compose_service(z->options, name, &selection, ret);
 	selection_finish(&selection);
 	return r;
 }
@@ -119,6 +120,19 @@ static int replace(struct publisher *p, struct publisher_zone *z, const char *na
 	return r;
 }
 
+/* Once when it begins, once when it is over. */
+static void log_fail_open(const struct publisher_zone *z, const char *name, const struct block *old,
+			  const struct block *block)
+{
+	const bool before = old != NULL && old->options.failed_open, now = block->options.failed_open;
+	char zone[NAME_TEXT_MAX];
+
+	if (before != now)
+		log_event(now ? LOG_WARNING : LOG_INFO, "zone=%s service=%s fail-open=%s",
+			  name_to_text(z->options->origin.octets, zone), name,
+			  now ? "begins reason=\"no instance is healthy: all are answered\"" : "ends");
+}
+
 static void update_service(struct publisher *p, struct publisher_zone *z, const char *name)
 {
 	struct block *block;
@@ -127,6 +141,9 @@ static void update_service(struct publisher *p, struct publisher_zone *z, const 
 	if (r == -ENAMETOOLONG || r == -EFBIG) {
 		char zone[NAME_TEXT_MAX];
 
+		/* One that has grown too large is better served as it was than not at all. */
+		if (r == -EFBIG && find_served(z, name) != NULL)
+			return;
 		log_event(LOG_WARNING, "zone=%s service=%s refused=\"%s\"",
 			  name_to_text(z->options->origin.octets, zone), name,
 			  r == -EFBIG ? "too many names and addresses"
@@ -134,6 +151,9 @@ static void update_service(struct publisher *p, struct publisher_zone *z, const 
 		block = NULL;
 		r = 0;
 	}
+	const struct served *s = find_served(z, name);
+	if (r == 0 && block != NULL)
+		log_fail_open(z, name, s != NULL ? s->block : NULL, block);
 	if (r == 0)
 		r = replace(p, z, name, block);
 	if (r != 0) {
@@ -213,9 +233,32 @@ void publisher_set_zone_data(struct publisher *p, size_t zone, enum zone_data da
 
 /* Services that vanished while memory was short are still in the trees: what a registry knows is not all
  * there is. */
+/* twalk_r(3) gives each node three times; a copy of the names is needed because an update may delete nodes.
+ */
+static void collect_name(const void *node, VISIT visit, void *names)
+{
+	const struct served *s = *(const struct served *const *)node;
+
+	if (visit == preorder || visit == leaf)
+		buffer_add(names, s->name, strlen(s->name) + 1);
+}
+
+/* Services that vanished while memory was short are in no snapshot any more, only among those served. */
+static void update_served(struct publisher *p, struct publisher_zone *z)
+{
+	struct buffer names = { 0 };
+
+	twalk_r(z->served, collect_name, &names);
+	for (size_t at = 0; at < names.len; at += strlen((const char *)names.octets + at) + 1)
+		update_service(p, z, (const char *)names.octets + at);
+	buffer_finish(&names);
+}
+
 static void update_all(struct publisher *p)
 {
 	p->incomplete = false;
+	for (size_t i = 0; i < p->n_zones; i++)
+		update_served(p, &p->zones[i]);
 	for (size_t r = 0; r < p->o.feed->n_registries; r++) {
 		if (p->o.snapshots[r] != NULL)
 			publisher_update(p, NULL, p->o.snapshots[r]);
@@ -293,7 +336,7 @@ static int add_apex(struct publisher *p, const struct publisher_zone *z)
 	for (size_t i = 0; r == 0 && i < feed->n_listen; i++)
 		endpoint_to_address(&feed->listen[i], &listen[i]);
 	if (r == 0)
-		r = compose_apex(z->options, z->index, listen, feed->n_listen, &block);
+		r = compose_apex(z->options, listen, feed->n_listen, &block);
 	if (r == 0)
 		r = table_builder_replace(p->builder, NULL, block);
 	if (r != 0)
@@ -317,8 +360,8 @@ static int create_zones(struct publisher *p)
 		zones[z->index] = describe_zone(z->options);
 	}
 	if (r == 0)
-		r = table_builder_create(zones, p->n_zones, p->o.freshness, p->o.first_generation,
-					 &p->builder);
+		r = table_builder_create(zones, p->n_zones, p->o.freshness,
+					 p->o.previous != NULL ? p->o.previous->builder : NULL, &p->builder);
 	for (size_t i = 0; r == 0 && i < p->n_zones; i++)
 		r = add_apex(p, &p->zones[i]);
 	free(zones);

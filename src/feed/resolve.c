@@ -13,11 +13,13 @@
 #include "base/clock.h"
 #include "feed/answers.h"
 #include "feed/hosts.h"
+#include "feed/places.h"
 
 enum {
-	TRY_MS = 1000,         /* one server's time; the second round doubles it */
-	TRIES = 2,             /* with 1 a server that closes a TCP connection fails all UDP queries too */
-	LOOKUP_MS = 4000,      /* two tries at one server, one each at three; then somebody must be told */
+	TRY_MS = 1000,    /* one server's time; the second round doubles it */
+	TRIES = 2,        /* with 1 a server that closes a TCP connection fails all UDP queries too */
+	LOOKUP_MS = 4000, /* two tries at one server, one each at three; then somebody must be told */
+	KNOWN_MS = 250, /* several round trips: time left for the request itself, whose addresses are known */
 	OTHER_FAMILY_MS = 300, /* having one family, do not wait out a server that drops the other */
 	TICK_MS = 50,          /* c-ares' own next timeout costs a walk over all queries to ask for */
 	IN_FLIGHT_MAX = 64,    /* 10,000 watched hosts must not come as one burst */
@@ -67,7 +69,8 @@ struct io {
 struct resolver {
 	struct event_base *loop;
 	ares_channel channel;
-	size_t n_servers;
+	struct endpoint *servers; /* as given */
+	size_t n_given, n_servers;
 	LIST_HEAD(, io) ios;
 
 	struct lookups urgent, background, asking, finished;
@@ -76,6 +79,7 @@ struct resolver {
 	struct event work, tick;
 
 	struct hosts hosts;
+	struct places known; /* the hosts looked up once, for when the servers are silent */
 };
 
 /* Leaves the fine print to c-ares, but neither escapes nor octets that would spoil a log line. */
@@ -163,6 +167,27 @@ static void read_answer(struct answer *answer, int status, const struct ares_add
 		answer->outcome = OUTCOME_FAILED;
 }
 
+/* The addresses to use, and for the lookups to come. */
+static void remember(const struct resolver_lookup *l, struct addresses *ret)
+{
+	struct places *known = &l->resolver->known;
+	struct addresses old;
+
+	old.n = places_recall(known, l->host, old.at);
+	answers_update(&l->answers, &old, ret);
+	places_note(known, l->host, ret->at, ret->n, clock_ms());
+}
+
+/* A late answer is still news: servers that are slower than KNOWN_MS are heard in the next lookup. */
+static void let_go(struct resolver_lookup *l)
+{
+	struct addresses news;
+
+	if (l->told == NULL)
+		remember(l, &news);
+	free(l);
+}
+
 static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	const struct asked *asked = arg;
@@ -171,18 +196,34 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 	(void)timeouts;
 	l->owed--;
 	l->resolver->owed--;
-	if (l->state == STATE_ASKING) {
+	if (l->state == STATE_ASKING || l->state == STATE_ABANDONED)
 		read_answer(asked->answer, status, info);
+	if (l->state == STATE_ASKING) {
 		if (l->owed == 0)
 			finish(l);
 		else if (asked->answer->outcome == OUTCOME_FOUND && l->told == NULL &&
 			 l->deadline_ms > clock_ms() + OTHER_FAMILY_MS)
 			l->deadline_ms = clock_ms() + OTHER_FAMILY_MS;
 	} else if (l->state == STATE_ABANDONED && l->owed == 0) {
-		free(l);
+		let_go(l);
 	}
 	if (info != NULL)
 		ares_freeaddrinfo(info);
+}
+
+static void tick_soon(struct resolver *r)
+{
+	const struct timeval tick = clock_timeval(TICK_MS);
+
+	evtimer_add(&r->tick, &tick);
+}
+
+static uint64_t patience_ms(const struct resolver_lookup *l)
+{
+	struct address known[RESOLVER_ADDRESSES_MAX];
+
+	return l->told == NULL && places_recall(&l->resolver->known, l->host, known) > 0 ? KNOWN_MS
+											 : LOOKUP_MS;
 }
 
 static void ask(struct resolver_lookup *l)
@@ -191,7 +232,7 @@ static void ask(struct resolver_lookup *l)
 	struct resolver *r = l->resolver;
 
 	l->state = STATE_ASKING;
-	l->deadline_ms = clock_ms() + LOOKUP_MS;
+	l->deadline_ms = clock_ms() + patience_ms(l);
 	TAILQ_INSERT_TAIL(&r->asking, l, link);
 	r->in_flight++;
 	r->background_in_flight += l->told != NULL;
@@ -211,7 +252,7 @@ static void ask(struct resolver_lookup *l)
 		ares_getaddrinfo(r->channel, l->host, NULL, &hints, on_answer, &l->asked[i]);
 	}
 	if (r->owed > 0 && !evtimer_pending(&r->tick, NULL))
-		evtimer_add(&r->tick, &(struct timeval){ .tv_usec = TICK_MS * 1000 });
+		tick_soon(r);
 }
 
 static void ask_waiting(struct resolver *r)
@@ -244,7 +285,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 			finish(l);
 	}
 	if (r->owed > 0)
-		evtimer_add(&r->tick, &(struct timeval){ .tv_usec = TICK_MS * 1000 });
+		tick_soon(r);
 }
 
 /* --- delivery --- */
@@ -273,9 +314,10 @@ static void deliver(struct resolver_lookup *l)
 	void (*const done)(void *, const struct address *, size_t, const char *) = l->done;
 	void *const context = l->context;
 	const char *const error = explain(l);
-	struct addresses found;
+	struct addresses found = { 0 };
 
-	answers_unite(&l->answers, &found);
+	if (l->error == NULL)
+		remember(l, &found);
 	release(l);
 	done(context, found.at, found.n, found.n > 0 ? NULL : error);
 }
@@ -509,6 +551,30 @@ static int open_channel(struct resolver *r)
 	return ares_init_options(&r->channel, &o, mask) == ARES_SUCCESS ? 0 : -ENOMEM;
 }
 
+static bool has_servers(const struct resolver *r, const struct endpoint *servers, size_t n)
+{
+	for (size_t i = 0; n == r->n_given && i < n; i++) {
+		if (!endpoint_equal(&r->servers[i], &servers[i]))
+			return false;
+	}
+	return n == r->n_given;
+}
+
+/* Those given, for has_servers(). */
+static int note_servers(struct resolver *r, const struct endpoint *servers, size_t n)
+{
+	struct endpoint *copy = calloc(n + 1, sizeof(*copy));
+
+	if (copy == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		copy[i] = servers[i];
+	free(r->servers);
+	r->servers = copy;
+	r->n_given = n;
+	return 0;
+}
+
 static int set_servers(struct resolver *r, const struct endpoint *servers, size_t n)
 {
 	if (n == 0)
@@ -524,7 +590,7 @@ static int set_servers(struct resolver *r, const struct endpoint *servers, size_
 }
 
 int resolver_create(struct event_base *loop, const struct endpoint *servers, size_t n,
-		    void (*changed)(void *context, const char *host), void *context, struct resolver **ret)
+		    void (*changed)(void *context), void *context, struct resolver **ret)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 
@@ -543,6 +609,8 @@ int resolver_create(struct event_base *loop, const struct endpoint *servers, siz
 	int error = open_channel(r);
 	if (error == 0)
 		error = set_servers(r, servers, n);
+	if (error == 0)
+		error = note_servers(r, servers, n);
 	if (error < 0) {
 		resolver_destroy(r);
 		return error;
@@ -553,7 +621,7 @@ int resolver_create(struct event_base *loop, const struct endpoint *servers, siz
 
 /* c-ares cannot change its servers while it asks them: a new channel takes over, and what the old one owes
  * comes back as failed, to be asked again. */
-int resolver_reload(struct resolver *r, const struct endpoint *servers, size_t n)
+static int change_channel(struct resolver *r, const struct endpoint *servers, size_t n)
 {
 	const ares_channel old = r->channel;
 	const size_t n_old = r->n_servers;
@@ -562,6 +630,8 @@ int resolver_reload(struct resolver *r, const struct endpoint *servers, size_t n
 	if (error == 0) {
 		r->n_servers = 0;
 		error = set_servers(r, servers, n);
+		if (error == 0)
+			error = note_servers(r, servers, n);
 		if (error < 0)
 			ares_destroy(r->channel);
 	}
@@ -572,6 +642,17 @@ int resolver_reload(struct resolver *r, const struct endpoint *servers, size_t n
 	}
 	ares_destroy(old);
 	return 0;
+}
+
+/* The same servers have nothing new to say: a fleet that is reloaded at once must not ask at once. */
+int resolver_reload(struct resolver *r, const struct endpoint *servers, size_t n)
+{
+	const bool same = has_servers(r, servers, n);
+	const int error = change_channel(r, servers, n);
+
+	if (error == 0 && !same)
+		hosts_refresh(&r->hosts);
+	return error;
 }
 
 static void cancel_all(struct lookups *lookups)
@@ -597,5 +678,6 @@ void resolver_destroy(struct resolver *r)
 	ares_library_cleanup();
 	event_del(&r->work);
 	event_del(&r->tick);
+	free(r->servers);
 	free(r);
 }

@@ -8,6 +8,9 @@ enum {
 	FIRST_FLOOR_MS = 100,   /* full jitter may draw close to 0: a lost packet deserves one quick try */
 	LATER_FLOOR_MS = 500,   /* a second failure is no lost packet */
 	RETRY_AFTER_MAX_MS = 300000, /* a registry that asks for a day would make us serve yesterday */
+	FRESH_INTERVALS_MAX = 3,  /* whoever set the interval wants to know; a cache's guess is only a hint */
+	WORK_SHARE = 10,          /* of the time: a tenth of a core is noticed by nobody */
+	WORK_PAUSE_MAX_MS = 1000, /* what everybody sees as at once, or nearly */
 };
 
 /* Uniform in 0 .. max. Jitter beyond 49 days has no use, so 32 bits of randomness are enough. */
@@ -16,10 +19,22 @@ static uint64_t draw(struct random *r, uint64_t max)
 	return random_below(r, max < UINT32_MAX ? (uint32_t)max + 1 : UINT32_MAX);
 }
 
-uint64_t schedule_after_success(struct schedule *s, struct random *r)
+static uint64_t draw_interval(const struct schedule *s, struct random *r)
 {
-	s->failures = 0;
 	return s->interval_ms + draw(r, s->jitter_ms);
+}
+
+/* Behind one cache an answer stops being fresh at the same instant for all who ask: so the draw comes on top.
+ */
+uint64_t schedule_after_success(struct schedule *s, uint64_t fresh_ms, struct random *r)
+{
+	const uint64_t most = s->interval_ms * FRESH_INTERVALS_MAX;
+	const uint64_t asked = fresh_ms < most ? fresh_ms : most;
+
+	s->failures = 0;
+	if (asked <= s->interval_ms)
+		return draw_interval(s, r);
+	return asked + draw(r, s->jitter_ms > asked / 10 ? s->jitter_ms : asked / 10);
 }
 
 /* Drawn between floor and ceiling rather than raised to the floor: raising would put half of all second tries
@@ -47,6 +62,18 @@ uint64_t schedule_after_failure(struct schedule *s, uint64_t retry_after_ms, str
 	const uint64_t spread = asked + draw(r, asked / 10);
 
 	return spread > pause ? spread : pause;
+}
+
+uint64_t schedule_after_refusal(struct schedule *s, struct random *r)
+{
+	const uint64_t regular = draw_interval(s, r), pause = schedule_after_failure(s, 0, r);
+
+	return pause > regular ? pause : regular;
+}
+
+uint64_t schedule_after_work(uint64_t took_ms)
+{
+	return took_ms < WORK_PAUSE_MAX_MS / WORK_SHARE ? took_ms * WORK_SHARE : WORK_PAUSE_MAX_MS;
 }
 
 uint64_t schedule_first(const struct schedule *s, bool has_data, struct random *r)

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "registry/registry.h"
+
 enum {
 	FILE_WATCHES_MAX = 256, /* of fs.inotify.max_user_watches, which all programs of a user share */
 	CHANGED_DELAY_MS = 10,  /* a file being created, written and closed is one change */
@@ -42,15 +44,6 @@ struct watch {
 	size_t awaited_len;
 	bool any_link; /* links can be moved by names of any kind (Kubernetes: ..data) */
 };
-
-bool path_has_glob(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '*' || text[i] == '?' || text[i] == '[')
-			return true;
-	}
-	return false;
-}
 
 /* --- events --- */
 

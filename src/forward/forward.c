@@ -361,7 +361,8 @@ int forwarder_reload(struct forwarder *f, const struct forward_options *o)
 	f->current->next = f->old;
 	f->old = f->current;
 	f->current = set;
-	evtimer_add(f->reap, &reap);
+	if (!evtimer_pending(f->reap, NULL)) /* or reloads in quick succession would put it off for ever */
+		evtimer_add(f->reap, &reap);
 	return 0;
 }
 

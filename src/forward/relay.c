@@ -113,6 +113,12 @@ size_t relay_write_answer(const struct query *q, const uint8_t *octets, const st
 		counts.additional -= 1 + count_records(octets, o->opt_at + o->opt_len, o->end);
 	message_begin(&w, q, flags, ret, limit);
 	writer_add(&w, octets + start, end - start);
+	if (w.full && counts.answer > 0 &&
+	    !q->dnssec_ok) { /* only the answer is required (RFC 2181 section 9) */
+		message_begin(&w, q, flags, ret, limit);
+		writer_add(&w, octets + start, o->answer_end - start);
+		counts.authority = counts.additional = 0;
+	}
 	if (w.full) {
 		message_begin(&w, q, flags | HEADER_TC, ret, limit);
 		counts = (struct section_counts){ 0 };

@@ -77,7 +77,8 @@ uint32_t block_add_rrset(struct block_builder *b, enum rrtype type, const uint32
 				   .n = whole,
 				   .n_active = order->n_active,
 				   .n_tiers = order->n_tiers,
-				   .weighted = order->weighted };
+				   .weighted = order->weighted,
+				   .max_weight = order->max_weight };
 	add(b, &set, offsetof(struct rrset, rrs));
 	add(b, rrs, n * sizeof(*rrs));
 	add(b, order->tier_ends, order->n_tiers * sizeof(*order->tier_ends));

@@ -103,11 +103,6 @@ void freshness_inherit(struct freshness *to, size_t to_row, const struct freshne
 			      memory_order_relaxed);
 }
 
-size_t freshness_count(const struct freshness *f)
-{
-	return f->n;
-}
-
 static uint64_t age_of(const struct row *r, uint64_t now_ms)
 {
 	const uint64_t heard_ms = load(&r->heard_ms);

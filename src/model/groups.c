@@ -144,10 +144,12 @@ int groups_add(struct groups *gs, struct group *g, const struct instance *in)
 		struct instance instance;
 		char room[];
 	} * piece;
+	const size_t octets = sizeof(piece->instance) + instance_room(in);
 
-	if (count_instances(g) >= SERVICE_INSTANCES_MAX || gs->n_instances >= SNAPSHOT_INSTANCES_MAX)
+	if (count_instances(g) >= SERVICE_INSTANCES_MAX || gs->n_instances >= SNAPSHOT_INSTANCES_MAX ||
+	    octets > SNAPSHOT_OCTETS_MAX - gs->n_octets)
 		return -EDQUOT;
-	piece = arena_alloc(&gs->arena, sizeof(*piece) + instance_room(in));
+	piece = arena_alloc(&gs->arena, sizeof(*piece) - sizeof(piece->instance) + octets);
 	if (piece == NULL)
 		return -ENOMEM;
 	int r = unkeep(gs, g);
@@ -156,6 +158,7 @@ int groups_add(struct groups *gs, struct group *g, const struct instance *in)
 	instance_copy(in, piece->room, &piece->instance);
 	add_draft(g, &piece->draft, &piece->instance);
 	gs->n_instances++;
+	gs->n_octets += octets;
 	return 0;
 }
 
@@ -175,12 +178,14 @@ int groups_keep(struct groups *gs, struct group *g, const struct service *s)
 	if (g->kept == s || s->n_instances == 0)
 		return 0;
 	if (s->n_instances > SERVICE_INSTANCES_MAX - count_instances(g) ||
-	    s->n_instances > SNAPSHOT_INSTANCES_MAX - gs->n_instances)
+	    s->n_instances > SNAPSHOT_INSTANCES_MAX - gs->n_instances ||
+	    s->octets > SNAPSHOT_OCTETS_MAX - gs->n_octets)
 		return -EDQUOT;
 	int r = hold(gs, s);
 	if (r < 0)
 		return r;
 	gs->n_instances += s->n_instances;
+	gs->n_octets += s->octets;
 	if (count_instances(g) == 0) {
 		g->kept = s;
 		return 0;
@@ -201,7 +206,9 @@ static int compare_drafts(const void *a, const void *b)
 static const struct instance *unite(struct arena *a, const struct instance *first,
 				    const struct instance *second)
 {
-	const char **tags = arena_alloc(a, INSTANCE_TAGS_MAX * sizeof(*tags));
+	const size_t n_both = (size_t)first->n_tags + second->n_tags;
+	const size_t n_room = n_both < INSTANCE_TAGS_MAX ? n_both : INSTANCE_TAGS_MAX;
+	const char **tags = arena_alloc(a, n_room * sizeof(*tags));
 	struct instance *both = arena_alloc(a, sizeof(*both));
 	size_t n = 0;
 

@@ -152,16 +152,45 @@ static uint16_t bound(int64_t value)
 	return (uint16_t)(value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value);
 }
 
+static bool fits(const char *text, const char *what, struct report_room *room)
+{
+	if (strnlen(text, INSTANCE_TEXT_MAX + 1) <= INSTANCE_TEXT_MAX)
+		return true;
+	room->left_out = what;
+	return false;
+}
+
+/* How many of the n sorted ones fit together. */
+static size_t bound_metadata(struct report_room *room, size_t n)
+{
+	size_t octets = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		octets += strlen(room->metadata[i].key) + strlen(room->metadata[i].value);
+		if (octets > INSTANCE_METADATA_OCTETS_MAX) {
+			room->left_out = "metadata beyond the limit";
+			return i;
+		}
+	}
+	return n;
+}
+
 static void check_lists(const struct report *r, struct report_room *room, struct instance *ret)
 {
 	size_t n_tags = 0, n_metadata = 0;
 
 	for (size_t i = 0; i < r->n_tags; i++) {
-		if (r->tags[i][0] != '\0')
+		if (r->tags[i][0] != '\0' && fits(r->tags[i], "a tag that is too long", room))
 			n_tags = report_add_tag(room->tags, n_tags, r->tags[i]);
 	}
-	for (size_t i = 0; i < r->n_metadata; i++)
-		n_metadata = add_metadata(room->metadata, n_metadata, &r->metadata[i]);
+	for (size_t i = 0; i < r->n_metadata; i++) {
+		const struct metadata *m = &r->metadata[i];
+
+		if (fits(m->key, "metadata that is too long", room) &&
+		    fits(m->value, "metadata that is too long", room))
+			n_metadata = add_metadata(room->metadata, n_metadata, m);
+	}
+	n_metadata = bound_metadata(room, n_metadata);
 	ret->tags = room->tags;
 	ret->n_tags = (uint16_t)n_tags;
 	ret->metadata = room->metadata;
@@ -177,10 +206,12 @@ enum drop report_check(const struct report *r, struct report_room *room, struct 
 	if (r->port < 0 || r->port > UINT16_MAX)
 		return DROP_PORT;
 
+	room->left_out = NULL;
 	check_lists(r, room, &in);
 	in.name = fold_optional(r->name, room->name);
 	in.port_name = fold_optional(r->port_name, room->port_name);
-	in.zone = r->zone != NULL && r->zone[0] != '\0' ? r->zone : NULL;
+	if (r->zone != NULL && r->zone[0] != '\0' && fits(r->zone, "a zone that is too long", room))
+		in.zone = r->zone;
 	in.port = (uint16_t)r->port;
 	in.weight = r->weight < 0 ? 1 : bound(r->weight);
 	in.priority = bound(r->priority);

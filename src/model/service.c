@@ -95,15 +95,10 @@ static bool instance_equal(const struct instance *a, const struct instance *b)
 		return false;
 	if (a->weight != b->weight || a->priority != b->priority || a->health != b->health)
 		return false;
-	if (a->n_tags != b->n_tags || a->n_metadata != b->n_metadata)
+	if (a->n_tags != b->n_tags)
 		return false;
 	for (size_t i = 0; i < a->n_tags; i++) {
 		if (strcmp(a->tags[i], b->tags[i]) != 0)
-			return false;
-	}
-	for (size_t i = 0; i < a->n_metadata; i++) {
-		if (strcmp(a->metadata[i].key, b->metadata[i].key) != 0 ||
-		    strcmp(a->metadata[i].value, b->metadata[i].value) != 0)
 			return false;
 	}
 	return true;
@@ -131,8 +126,8 @@ static void digest_text(XXH3_state_t *state, const char *text)
 
 static void digest_instance(XXH3_state_t *state, const struct instance *in)
 {
-	const uint16_t numbers[] = { in->address.len, in->port,       in->weight, in->priority,
-				     in->n_tags,      in->n_metadata, in->health, in->protocol };
+	const uint16_t numbers[] = { in->address.len, in->port,   in->weight,  in->priority,
+				     in->n_tags,      in->health, in->protocol };
 
 	XXH3_64bits_update(state, in->address.octets, sizeof(in->address.octets));
 	XXH3_64bits_update(state, numbers, sizeof(numbers));
@@ -142,10 +137,6 @@ static void digest_instance(XXH3_state_t *state, const struct instance *in)
 	digest_text(state, in->zone);
 	for (size_t i = 0; i < in->n_tags; i++)
 		digest_text(state, in->tags[i]);
-	for (size_t i = 0; i < in->n_metadata; i++) {
-		digest_text(state, in->metadata[i].key);
-		digest_text(state, in->metadata[i].value);
-	}
 }
 
 static uint64_t digest_service(const struct service *s)
@@ -162,15 +153,17 @@ static uint64_t digest_service(const struct service *s)
 struct service *service_create(const char *name, const struct instance *const instances[], size_t n)
 {
 	const size_t name_size = strlen(name) + 1;
-	size_t size = sizeof(struct service) + n * sizeof(struct instance) + round_up(name_size);
+	size_t octets = n * sizeof(struct instance);
 
 	for (size_t i = 0; i < n; i++)
-		size += instance_room(instances[i]);
-	struct service *s = malloc(size);
+		octets += instance_room(instances[i]);
+	struct service *s = malloc(sizeof(*s) + round_up(name_size) + octets);
 	if (s == NULL)
 		return NULL;
 
-	*s = (struct service){ .n_instances = n, .instances = (struct instance *)(s + 1), .users = 1 };
+	*s = (struct service){
+		.octets = octets, .n_instances = n, .instances = (struct instance *)(s + 1), .users = 1
+	};
 	char *room = (char *)(s->instances + n);
 	s->name = memcpy(room, name, name_size);
 	room += round_up(name_size);

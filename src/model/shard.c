@@ -6,11 +6,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum {
-	/* An address can be in very many services; nobody asks for more of them than a message holds. */
-	FOUND_MAX = 4096,
-};
-
 uint64_t shard_hash(const uint8_t *key, size_t len, uint64_t seed)
 {
 	return XXH3_64bits_withSeed(key, len, seed);
@@ -26,7 +21,7 @@ static bool has_key(const struct owner *o, uint64_t hash, const uint8_t *key, si
 	return o->hash == hash && o->key_len == len && memcmp(owner_key(o), key, len) == 0;
 }
 
-struct owners shard_find(const struct shard *s, uint64_t hash, const uint8_t *key, size_t len)
+struct owners shard_find(const struct shard *s, uint64_t hash, const uint8_t *key, size_t len, size_t max)
 {
 	const uint32_t bucket = bucket_of(hash, s->n_buckets);
 	const uint32_t end = s->starts[bucket + 1];
@@ -35,7 +30,7 @@ struct owners shard_find(const struct shard *s, uint64_t hash, const uint8_t *ke
 	while (i < end && !has_key(s->owners[i], hash, key, len))
 		i++;
 	struct owners found = { .at = s->owners + i };
-	while (i < end && found.n < FOUND_MAX && has_key(s->owners[i], hash, key, len)) {
+	while (i < end && found.n < max && has_key(s->owners[i], hash, key, len)) {
 		found.n++;
 		i++;
 	}

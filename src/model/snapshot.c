@@ -30,11 +30,12 @@ static void copy_visible(const char *text, char ret[REMARK_SIZE])
 	char *out = ret;
 
 	for (const unsigned char *c = (const unsigned char *)text; *c != '\0' && out < ret + REMARK_SIZE - 5;
-	     c++)
+	     c++) {
 		if (*c < 0x20 || *c >= 0x7f)
 			out += sprintf(out, "\\x%02x", *c);
 		else
 			*out++ = (char)*c;
+	}
 	*out = '\0';
 }
 
@@ -104,6 +105,15 @@ static int drop_report(struct snapshot_builder *b, enum drop reason, const char 
 	return 0;
 }
 
+/* As a drop, but of a part; many and alike as well. */
+static void remark_left_out(struct snapshot_builder *b, const char *service, const char *address,
+			    const char *what)
+{
+	if (b->n_remarks < DROP_REMARKS_MAX)
+		snapshot_builder_remark(b, "instance of \"%.80s\" at \"%.80s\": %s, left out", service,
+					address, what);
+}
+
 struct snapshot_builder *snapshot_builder_create(void)
 {
 	struct snapshot_builder *b = calloc(1, sizeof(*b));
@@ -154,6 +164,8 @@ int snapshot_builder_add(struct snapshot_builder *b, const struct report *r)
 	}
 	if (reason != DROP_NONE)
 		return drop_report(b, reason, service, address);
+	if (room.left_out != NULL)
+		remark_left_out(b, service, address, room.left_out);
 	status = groups_add(&b->groups, g, &in);
 	return status == -EDQUOT ? drop_report(b, DROP_LIMIT, service, address) : status;
 }

@@ -5,23 +5,28 @@
 
 #include "model/shard.h"
 
-static struct owners find(const struct table *t, const uint8_t *key, size_t len)
+enum {
+	/* An address can be in very many services; nobody asks for more of them than a message holds. */
+	ADDRESS_OWNERS_MAX = 4096,
+};
+
+static struct owners find(const struct table *t, const uint8_t *key, size_t len, size_t max)
 {
 	const uint64_t hash = shard_hash(key, len, t->seed);
 
-	return shard_find(t->shards[shard_index(hash, t->n_shards)], hash, key, len);
+	return shard_find(t->shards[shard_index(hash, t->n_shards)], hash, key, len, max);
 }
 
 struct owners table_find(const struct table *t, const uint8_t *name, size_t len)
 {
-	return find(t, name, len);
+	return find(t, name, len, 1);
 }
 
 struct owners table_find_address(const struct table *t, const struct address *address)
 {
 	uint8_t key[ADDRESS_KEY_MAX];
 
-	return find(t, key, owner_key_from_address(address, key));
+	return find(t, key, owner_key_from_address(address, key), ADDRESS_OWNERS_MAX);
 }
 
 const struct table_zone *table_find_zone(const struct table *t, const struct name *name,

@@ -56,14 +56,15 @@ static bool grow(void **items, size_t n, size_t *size, size_t item_size)
 }
 
 int table_builder_create(const struct table_zone *zones, size_t n_zones, const struct freshness *freshness,
-			 uint64_t first_generation, struct table_builder **ret)
+			 const struct table_builder *previous, struct table_builder **ret)
 {
 	struct table_builder *b = calloc(1, sizeof(*b));
 
 	if (b == NULL)
 		return -ENOMEM;
 	random_octets(&b->seed, sizeof(b->seed));
-	b->generation = first_generation - 1;
+	b->generation = previous != NULL ? previous->generation : 0;
+	b->serial = previous != NULL ? previous->serial : (uint32_t)clock_wall_s() - 1;
 	b->freshness = freshness;
 	b->n_zones = n_zones;
 	b->n_shards = 1;

@@ -80,7 +80,7 @@ static void fill_number(struct elements *e, const char *service, const struct js
 	}
 	if (number > 0 && number < 1)
 		number = 1;
-	*ret = number < -1 ? -1 : number > UINT16_MAX ? UINT16_MAX : (int64_t)number;
+	*ret = number < 0 ? -1 : number > UINT16_MAX ? UINT16_MAX : (int64_t)number;
 }
 
 /* Of several statements about its health, the worst counts. */

@@ -11,12 +11,6 @@
 #include "registry/registry.h"
 #include "registry/shapes.h"
 
-enum {
-	/* A file a process of a large host, and more. The glob may also be a mistake: "/" + "*" has no end.
-	 */
-	FILES_MAX = 16384,
-};
-
 struct file {
 	char *name;
 	struct snapshot *good; /* NULL: it never was */
@@ -28,7 +22,7 @@ struct registry {
 	const struct registry_options *options;
 	struct file **files; /* sorted by name */
 	size_t n_files, size;
-	size_t n_seen; /* in this round */
+	size_t n_seen, n_troubled; /* in this round */
 	bool asked;
 };
 
@@ -65,7 +59,7 @@ static int begin(struct registry *r, struct snapshot_builder *b)
 {
 	(void)b;
 	r->asked = false;
-	r->n_seen = 0;
+	r->n_seen = r->n_troubled = 0;
 	for (size_t i = 0; i < r->n_files; i++)
 		r->files[i]->seen = false;
 	return 0;
@@ -128,8 +122,6 @@ static int take_file(struct registry *r, const char *name, struct file **ret)
 {
 	const size_t place = find_place(r, name);
 
-	if (r->n_seen == FILES_MAX)
-		return -EDQUOT;
 	if (place == r->n_files || strcmp(r->files[place]->name, name) != 0) {
 		int status = insert_file(r, place, name);
 		if (status < 0)
@@ -189,17 +181,13 @@ static int read_body(const struct registry *r, struct file *f, const struct fetc
 	return status;
 }
 
-static int report_file(const struct file *f, struct snapshot_builder *b)
+static int report_file(struct registry *r, const struct file *f, struct snapshot_builder *b)
 {
+	r->n_troubled += f->trouble != NULL;
 	if (f->trouble != NULL)
 		snapshot_builder_remark(b, "%s: %s%s", f->name, f->trouble,
 					f->good != NULL ? "; what it said before stays" : "");
 	return f->good != NULL ? snapshot_builder_add_snapshot(b, f->good) : 0;
-}
-
-static bool is_glob(const char *path)
-{
-	return strpbrk(path, "*?[") != NULL;
 }
 
 static bool is_missing(const struct fetch_result *res)
@@ -207,55 +195,97 @@ static bool is_missing(const struct fetch_result *res)
 	return res->error == -ENOENT || res->error == -ENOTDIR;
 }
 
-/* Whether nothing can be said about what files there are: a plain path that is missing, or a glob that could
- * not be looked for at all, which comes under its own name. */
+/* Whether nothing can be said about what files there are: a plain path that cannot be read, or a glob that
+ * could not be looked for at all, which comes under its own name. */
 static bool is_out_of_reach(const struct registry *r, const struct fetch_result *res)
 {
-	if (!is_glob(r->options->path))
-		return is_missing(res);
 	return res->error < 0 && strcmp(res->name, r->options->path) == 0;
 }
 
-static int read_result(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
+/* A directory that never had files of ours may be made later, with the first of them. One that had some
+ * takes nothing away by vanishing: it may be about to be exchanged, or not be mounted. */
+static bool is_awaited(const struct registry *r, const struct fetch_result *res)
+{
+	return is_missing(res) && r->n_files == 0 && path_has_glob(res->name, strlen(res->name));
+}
+
+static int read_file(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
 {
 	struct file *f;
-
-	if (is_out_of_reach(r, res))
-		return snapshot_builder_fail(b, res->error, "%s: %s", res->name, res->error_text);
-	/* Between the listing of a directory and the reading of a file in it, a program can deregister. */
-	if (is_missing(res))
-		return 0;
-
 	int status = take_file(r, res->name, &f);
-	if (status == -EDQUOT)
-		return snapshot_builder_fail(b, status, "more than %d files match %s", FILES_MAX,
-					     r->options->path);
+
 	if (status < 0)
 		return status;
-
 	if (res->error < 0)
 		status = note_trouble(f, res->error_text);
 	else if (!res->unchanged)
 		status = read_body(r, f, res);
 	else if (f->good == NULL && f->trouble == NULL)
 		return snapshot_builder_fail(b, -ESTALE, "%s: said to be unchanged, but never read", f->name);
-	return status < 0 ? status : report_file(f, b);
+	return status < 0 ? status : report_file(r, f, b);
+}
+
+/* Where not one file can be used, nothing was learned: the data ages from here on. That goes for the one file
+ * of a plain path, too. */
+static int judge_round(const struct registry *r, struct snapshot_builder *b)
+{
+	size_t i = 0;
+
+	if (r->n_seen == 0 || r->n_troubled < r->n_seen)
+		return 0;
+	while (!r->files[i]->seen)
+		i++;
+	const struct file *f = r->files[i];
+	if (r->n_seen == 1)
+		return snapshot_builder_fail(b, -EBADMSG, "%s: %s", f->name, f->trouble);
+	return snapshot_builder_fail(b, -EBADMSG, "none of %zu files can be used: %s: %s", r->n_seen, f->name,
+				     f->trouble);
+}
+
+static int read_result(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
+{
+	int status = 0;
+
+	if (is_out_of_reach(r, res))
+		return is_awaited(r, res)
+			       ? 0
+			       : snapshot_builder_fail(b, res->error, "%s: %s", res->name, res->error_text);
+	/* Between the listing of a directory and the reading of a file in it, a program can deregister. */
+	if (!is_missing(res))
+		status = read_file(r, res, b);
+	return status == 0 && res->last ? judge_round(r, b) : status;
 }
 
 /* A file that is not there any more has deregistered its instances. In a round that was thrown away it may
- * just not have been reached; such rounds must not pile up names for ever, though. */
+ * just not have been reached; if it never said anything, there is nothing to remember. */
 static void end(struct registry *r, bool accepted)
 {
-	const bool clean = accepted || r->n_files > 2 * FILES_MAX;
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n_files; i++) {
-		if (clean && !r->files[i]->seen)
-			destroy_file(r->files[i]);
+		struct file *f = r->files[i];
+
+		if (!f->seen && (accepted || f->good == NULL))
+			destroy_file(f);
 		else
-			r->files[n++] = r->files[i];
+			r->files[n++] = f;
 	}
 	r->n_files = n;
+}
+
+static int inherit(struct registry *r, const struct registry *old)
+{
+	for (size_t i = 0; i < old->n_files; i++) {
+		const struct file *f = old->files[i];
+
+		if (f->good == NULL)
+			continue;
+		int status = insert_file(r, r->n_files, f->name);
+		if (status < 0)
+			return status;
+		r->files[r->n_files - 1]->good = snapshot_keep(f->good);
+	}
+	return 0;
 }
 
 const struct registry_kind registry_file = {
@@ -265,5 +295,6 @@ const struct registry_kind registry_file = {
 	.begin = begin,
 	.next = next,
 	.read = read_result,
+	.inherit = inherit,
 	.end = end,
 };

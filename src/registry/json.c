@@ -70,11 +70,33 @@ char json_peek(struct json_reader *r)
 	return r->at < r->len ? r->text[r->at] : '\0';
 }
 
+static void skip_string(struct json_reader *r)
+{
+	for (r->at++; r->at < r->len && r->text[r->at] != '"'; r->at++)
+		r->at += r->text[r->at] == '\\';
+	r->at++;
+}
+
+/* Octets of the value's text, or more than jansson will read of it: what is no JSON it refuses no later than
+ * where json_skip() stops. A member's name is a string of its own. */
+static size_t measure(const struct json_reader *r)
+{
+	struct json_reader ahead = *r;
+
+	if (json_peek(&ahead) == '"')
+		skip_string(&ahead);
+	else
+		json_skip(&ahead);
+	return ahead.at - r->at;
+}
+
 int json_load(struct json_reader *r, struct json_value **ret)
 {
 	json_error_t error = { .position = 0 };
-	json_t *value = json_loadb(r->text + r->at, r->len - r->at, VALUE_FLAGS, &error);
 
+	if (measure(r) > JSON_VALUE_MAX)
+		return json_refuse(r, "a value of more than 1 MiB");
+	json_t *value = json_loadb(r->text + r->at, r->len - r->at, VALUE_FLAGS, &error);
 	if (value == NULL && (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory))
 		return -ENOMEM;
 	if (value == NULL) {
@@ -133,6 +155,8 @@ static int read_key(struct json_reader *r, struct json_walk *w)
 		r->at = start;
 		return json_refuse(r, text == NULL ? "a member's name was expected" : "duplicate member");
 	}
+	if (json_object_size(tree_of(w->keys)) == JSON_MEMBERS_MAX)
+		return json_refuse(r, "an object of more than 1,048,576 members");
 	if (json_object_set_new_nocheck(tree_of(w->keys), text, json_true()) < 0)
 		return -ENOMEM;
 	if (json_peek(r) != ':')
@@ -199,13 +223,6 @@ static int validate(struct json_reader *r, unsigned depth)
 int json_validate(struct json_reader *r)
 {
 	return validate(r, WALK_DEPTH);
-}
-
-static void skip_string(struct json_reader *r)
-{
-	for (r->at++; r->at < r->len && r->text[r->at] != '"'; r->at++)
-		r->at += r->text[r->at] == '\\';
-	r->at++;
 }
 
 void json_skip(struct json_reader *r)

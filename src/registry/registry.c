@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+bool path_has_glob(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '*' || text[i] == '?' || text[i] == '[')
+			return true;
+	}
+	return false;
+}
+
 const struct registry_kind *registry_kind_find(const char *name)
 {
 	static const struct registry_kind *const kinds[] = { &registry_static, &registry_file,

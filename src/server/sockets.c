@@ -98,35 +98,75 @@ int sockets_open(const struct server_options *o, struct sockets *ret, unsigned n
 	return r;
 }
 
-int sockets_adopt(const int *fds, size_t n, struct sockets *ret)
+static int get_option(int fd, int option)
 {
-	*ret = (struct sockets){ 0 };
-	for (size_t i = 0; i < n; i++) {
-		int type = 0, listening = 0;
-		socklen_t len = sizeof(type);
+	int value = 0;
+	socklen_t len = sizeof(value);
 
-		getsockopt(fds[i], SOL_SOCKET, SO_TYPE, &type, &len);
-		len = sizeof(listening);
-		getsockopt(fds[i], SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
-		if (fcntl(fds[i], F_SETFL, O_NONBLOCK) < 0)
-			return -errno;
-		if (type == SOCK_DGRAM && ret->n_udp < SERVER_LISTEN_MAX)
-			ret->udp[ret->n_udp++] = fds[i];
-		else if (type == SOCK_STREAM && listening && ret->n_tcp < SERVER_LISTEN_MAX)
-			ret->tcp[ret->n_tcp++] = fds[i];
-		else
-			return -EINVAL;
-	}
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
+}
+
+static int sort_in(int fd, struct sockets *s)
+{
+	const int type = get_option(fd, SO_TYPE);
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	if (type == SOCK_DGRAM && s->n_udp < SERVER_LISTEN_MAX)
+		s->udp[s->n_udp++] = fd;
+	else if (type == SOCK_STREAM && get_option(fd, SO_ACCEPTCONN) == 1 && s->n_tcp < SERVER_LISTEN_MAX)
+		s->tcp[s->n_tcp++] = fd;
+	else
+		return -EINVAL;
 	return 0;
+}
+
+static int note_address(int fd, struct server_options *o)
+{
+	struct endpoint at = { .len = sizeof(at.at) };
+	struct address a;
+
+	if (getsockname(fd, &at.at.generic, &at.len) < 0 ||
+	    (at.at.generic.sa_family != AF_INET && at.at.generic.sa_family != AF_INET6))
+		return -EINVAL;
+	endpoint_to_address(&at, &a);
+	if (!address_is_usable(&a))
+		return -EINVAL;
+	for (size_t i = 0; i < o->n_listen; i++) {
+		if (endpoint_equal(&o->listen[i], &at))
+			return 0;
+	}
+	if (o->n_listen == SERVER_LISTEN_MAX)
+		return -EINVAL;
+	o->listen[o->n_listen++] = at;
+	return 0;
+}
+
+int sockets_adopt(const int *fds, size_t n, struct sockets *ret, struct server_options *o)
+{
+	int r = 0;
+
+	*ret = (struct sockets){ 0 };
+	o->n_listen = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = note_address(fds[i], o);
+		if (r == 0)
+			r = sort_in(fds[i], ret);
+	}
+	return r;
+}
+
+void sockets_close_tcp(struct sockets *s)
+{
+	while (s->n_tcp > 0)
+		close(s->tcp[--s->n_tcp]);
 }
 
 void sockets_close(struct sockets *s)
 {
-	for (size_t i = 0; i < s->n_udp; i++)
-		close(s->udp[i]);
-	for (size_t i = 0; i < s->n_tcp; i++)
-		close(s->tcp[i]);
-	s->n_udp = s->n_tcp = 0;
+	sockets_close_tcp(s);
+	while (s->n_udp > 0)
+		close(s->udp[--s->n_udp]);
 }
 
 bool sockets_have_ip6(void)

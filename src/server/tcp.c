@@ -44,7 +44,7 @@ struct tcp {
 	struct event *accept_again;
 	struct connections connections; /* idlest first */
 	unsigned n_connections;
-	uint8_t reply[2 + DNS_MESSAGE_OCTETS_MAX];
+	uint8_t reply[DNS_MESSAGE_OCTETS_MAX];
 };
 
 static void close_connection(struct connection *c)
@@ -53,8 +53,10 @@ static void close_connection(struct connection *c)
 
 	TAILQ_REMOVE(&t->connections, c, link);
 	t->n_connections--;
-	forward_forget(t->dispatcher->forwarder, c);
-	hold_forget(t->dispatcher->hold, c);
+	if (c->pending > 0) {
+		forward_forget(t->dispatcher->forwarder, c);
+		hold_forget(t->dispatcher->hold, c);
+	}
 	event_free(c->idle);
 	bufferevent_free(c->stream);
 	free(c);
@@ -75,11 +77,17 @@ static void restart_idle_timer(struct connection *c)
 	TAILQ_INSERT_TAIL(&c->tcp->connections, c, link);
 }
 
-/* Length and message in one piece: two small writes would meet Nagle. */
-static void send_message(struct connection *c, uint8_t *framed, size_t len)
+/* Length and message in one piece: two small writes would meet Nagle. Without memory for both the stream
+ * would lose its framing, so the client loses its connection instead. */
+static void send_message(struct connection *c, const uint8_t *message, size_t len)
 {
-	put_u16(framed, (uint16_t)len);
-	evbuffer_add(bufferevent_get_output(c->stream), framed, 2 + len);
+	struct evbuffer *output = bufferevent_get_output(c->stream);
+	uint8_t prefix[2];
+
+	put_u16(prefix, (uint16_t)len);
+	if (evbuffer_expand(output, sizeof(prefix) + len) < 0 ||
+	    evbuffer_add(output, prefix, sizeof(prefix)) < 0 || evbuffer_add(output, message, len) < 0)
+		shutdown(bufferevent_getfd(c->stream), SHUT_RDWR);
 }
 
 static void answer(struct connection *c, const uint8_t *query, size_t query_len, uint64_t now_ms)
@@ -92,7 +100,7 @@ static void answer(struct connection *c, const uint8_t *query, size_t query_len,
 	size_t len;
 
 	c->pending++; /* before: the answer may be delivered inside */
-	const enum dispatch d = dispatch_query(t->dispatcher, &a, t->reply + 2, DNS_MESSAGE_OCTETS_MAX, &len);
+	const enum dispatch d = dispatch_query(t->dispatcher, &a, t->reply, sizeof(t->reply), &len);
 	if (d == DISPATCH_LATER || d == DISPATCH_HELD)
 		return;
 	c->pending--;
@@ -199,9 +207,27 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
 /* Also for one that does not take its answers: nothing is read from it, so no query restarts the timer. */
 static void on_idle(evutil_socket_t fd, short what, void *arg)
 {
+	struct connection *c = arg;
+
 	(void)fd;
 	(void)what;
-	close_connection(arg);
+	if (c->pending > 0)
+		restart_idle_timer(c); /* it is us who are slow; the forwarder's deadline ends that */
+	else
+		close_connection(c);
+}
+
+/* The idlest that waits for no answer; the idlest of all when each does. */
+static struct connection *find_idlest(const struct tcp *t)
+{
+	struct connection *c;
+
+	TAILQ_FOREACH(c, &t->connections, link)
+	{
+		if (c->pending == 0 && unsent(c) == 0)
+			return c;
+	}
+	return TAILQ_FIRST(&t->connections);
 }
 
 static struct connection *open_connection(struct tcp *t, evutil_socket_t fd)
@@ -234,7 +260,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	(void)peer;
 	(void)len;
 	if (t->n_connections >= t->options->tcp_clients)
-		close_connection(TAILQ_FIRST(&t->connections));
+		close_connection(find_idlest(t));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	struct connection *c = open_connection(t, fd);
 	if (c == NULL) {
@@ -338,12 +364,9 @@ bool tcp_is_quiet(const struct tcp *t)
 void tcp_deliver(const struct return_address *to, const uint8_t *message, size_t len)
 {
 	struct connection *c = to->connection;
-	uint8_t prefix[2];
 
-	put_u16(prefix, (uint16_t)len);
 	c->pending--;
-	evbuffer_add(bufferevent_get_output(c->stream), prefix, sizeof(prefix));
-	evbuffer_add(bufferevent_get_output(c->stream), message, len);
+	send_message(c, message, len);
 	if (!c->busy)
 		proceed(c);
 }

@@ -27,6 +27,7 @@ struct worker {
 	struct parcel forward; /* struct forward_options */
 	struct parcel stop;    /* anything: stop */
 	struct dispatcher dispatcher;
+	struct sockets sockets;
 	struct udp *udp;
 	struct tcp *tcp;
 	uint64_t stop_at_ms;
@@ -90,6 +91,7 @@ static void on_stop_check(evutil_socket_t fd, short what, void *arg)
 	if (!w->deaf) {
 		w->deaf = true;
 		tcp_stop_accepting(w->tcp);
+		sockets_close_tcp(&w->sockets);
 		return;
 	}
 	if ((forward_pending(w->dispatcher.forwarder) == 0 && tcp_is_quiet(w->tcp)) ||
@@ -117,8 +119,9 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
 }
 
 static int create_parts(struct worker *w, const struct server_options *o,
-			const struct forward_options *forward, const struct sockets *s)
+			const struct forward_options *forward)
 {
+	const struct sockets *s = &w->sockets;
 	int r = forwarder_create(w->loop, forward, deliver, w, &w->dispatcher.forwarder);
 
 	if (r == 0)
@@ -144,12 +147,16 @@ static struct event_base *create_loop(void)
 }
 
 int worker_create(const struct server_options *o, const struct forward_options *forward,
-		  const struct sockets *sockets, struct worker **ret)
+		  struct sockets *sockets, struct worker **ret)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 
-	if (w == NULL)
+	if (w == NULL) {
+		sockets_close(sockets);
 		return -ENOMEM;
+	}
+	w->sockets = *sockets;
+	*sockets = (struct sockets){ 0 };
 	int r = inbox_init(&w->inbox);
 	if (r == 0) {
 		w->loop = create_loop();
@@ -163,7 +170,7 @@ int worker_create(const struct server_options *o, const struct forward_options *
 			r = -ENOMEM;
 	}
 	if (r == 0)
-		r = create_parts(w, o, forward, sockets);
+		r = create_parts(w, o, forward);
 	if (r == 0)
 		*ret = w;
 	else
@@ -182,6 +189,8 @@ static void *run(void *arg)
 
 	w->dispatcher.table = inbox_take(&w->inbox);
 	event_base_dispatch(w->loop);
+	udp_drain(w->udp);
+	sockets_close(&w->sockets);
 	return NULL;
 }
 
@@ -240,6 +249,7 @@ void worker_destroy(struct worker *w)
 	if (w->loop != NULL)
 		event_base_free(w->loop);
 	free(parcel_take(&w->forward));
+	sockets_close(&w->sockets);
 	inbox_finish(&w->inbox);
 	free(w);
 }

@@ -160,6 +160,13 @@ static bool read_question(struct query *q)
 	return true;
 }
 
+static enum verdict read_behind_question(struct query *q)
+{
+	struct cursor c = { .octets = q->octets, .at = DNS_HEADER_OCTETS + q->question_len, .len = q->len };
+
+	return read_records(q, &c);
+}
+
 enum verdict message_read_query(const uint8_t *octets, size_t len, struct query *ret)
 {
 	struct query *q = ret;
@@ -180,13 +187,13 @@ enum verdict message_read_query(const uint8_t *octets, size_t len, struct query 
 	const uint16_t qdcount = get_u16(octets + 4);
 	if (qdcount == 1)
 		read_question(q);
+	const enum verdict verdict = q->has_question ? read_behind_question(q) : wrong(q, RCODE_FORMERR);
+	/* The records are read even so: an error has an OPT if the query has (RFC 6891 section 6.1.1). */
 	if ((q->flags & HEADER_OPCODE) != 0)
 		return wrong(q, RCODE_NOTIMP);
-	if (qdcount != 1 || !q->has_question) /* RFC 9619 section 4 */
+	if (qdcount != 1) /* RFC 9619 section 4 */
 		return wrong(q, RCODE_FORMERR);
-
-	struct cursor c = { .octets = octets, .at = DNS_HEADER_OCTETS + q->question_len, .len = len };
-	return read_records(q, &c);
+	return verdict;
 }
 
 bool message_outline(const uint8_t *octets, size_t len, struct message_outline *ret)

@@ -185,7 +185,6 @@ bool label_to_address(const uint8_t *label, size_t len, struct address *ret)
 			return true;
 		}
 	}
-	/* "0" beside a leading or trailing hyphen is not part of the address: "0--1" is "::1". */
 	return false;
 }
 

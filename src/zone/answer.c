@@ -31,6 +31,7 @@ struct reply {
 	uint64_t now_ms;
 	enum ede ede;
 	char ede_text[96];
+	uint32_t ttl_max_s;
 	bool stale, tcp;
 };
 
@@ -57,6 +58,7 @@ static void begin(struct reply *p, const struct answer_request *r, const struct 
 			     .zone = zone,
 			     .now_ms = r->now_ms,
 			     .ede = EDE_NONE,
+			     .ttl_max_s = UINT32_MAX,
 			     .tcp = r->tcp };
 	message_begin(&p->w, r->query, HEADER_AA | HEADER_RA, r->reply, r->limit);
 }
@@ -77,18 +79,27 @@ static void mark_stale(struct reply *p, uint64_t registries, uint64_t limit_ms, 
 		return;
 	freshness_view(p->table->freshness, (size_t)row, p->now_ms, &view);
 	p->stale = true;
+	p->ttl_max_s = STALE_TTL_S;
 	p->ede = ede;
 	if (p->q->has_edns)
 		snprintf(p->ede_text, sizeof(p->ede_text), "registry %.48s last heard %llu s ago", view.name,
 			 (unsigned long long)(view.age_ms / 1000));
 }
 
+/* TTLs in the table are never above what the answer may have, but for stale data and for names of several
+ * services. */
+static void cut_ttl(const struct reply *p, uint8_t *ttl)
+{
+	if (get_u32(ttl) > p->ttl_max_s)
+		put_u32(ttl, p->ttl_max_s);
+}
+
 static bool add_rr(struct reply *p, const struct rr *rr)
 {
 	uint8_t *at = writer_add(&p->w, rr->octets, rr->len);
 
-	if (at != NULL && p->stale)
-		put_u32(at + RR_TTL_AT, STALE_TTL_S);
+	if (at != NULL)
+		cut_ttl(p, at + RR_TTL_AT);
 	return at != NULL;
 }
 
@@ -102,11 +113,16 @@ static void add_answer(struct reply *p, enum rrtype type, uint32_t ttl_s, const 
 	put_u16(fixed + 4, RRCLASS_IN);
 	put_u32(fixed + RR_TTL_AT, ttl_s);
 	put_u16(fixed + 10, (uint16_t)len);
-	if (writer_add(&p->w, fixed, sizeof(fixed)) != NULL && writer_add(&p->w, rdata, len) != NULL)
+	const struct writer_mark mark = writer_mark(&p->w);
+	if (writer_add(&p->w, fixed, sizeof(fixed)) != NULL && writer_add(&p->w, rdata, len) != NULL) {
 		p->counts.answer++;
+		return;
+	}
+	writer_rewind(&p->w, mark); /* half a record would be read as the next one */
+	p->w.full = true;
 }
 
-/* The SOA, its names compressed against the zone in the question. TTL and minimum are the same (RFC 2308
+/* The SOA, its names compressed against the zone in the question. Its TTL is not above the minimum (RFC 2308
  * section 3), and it always fits: the longest question leaves 512 - 12 - 259 - 11 octets. */
 static bool add_soa(struct reply *p, uint32_t ttl_s, uint32_t minimum_s)
 {
@@ -166,8 +182,8 @@ static bool add_glue_rr(struct reply *p, const struct rr *rr, size_t target_at)
 			return false;
 	}
 	uint8_t *at = writer_add(&p->w, rr->octets + 2, rr->len - 2U);
-	if (at != NULL && p->stale)
-		put_u32(at + RR_TTL_AT - 2, STALE_TTL_S);
+	if (at != NULL)
+		cut_ttl(p, at + RR_TTL_AT - 2);
 	return at != NULL;
 }
 
@@ -209,6 +225,13 @@ static void add_glue(struct answerer *a, struct reply *p, const struct block *bl
 
 /* --- whole answers --- */
 
+/* Never over TCP, where nobody can ask for more (RFC 7766 section 5). */
+static void set_truncated(struct reply *p)
+{
+	if (!p->tcp)
+		put_u16(p->w.octets + 2, get_u16(p->w.octets + 2) | HEADER_TC);
+}
+
 /* How many RRs of the set the answer should have: all, or, under a limit, as many of those that are not
  * drained. */
 static size_t count_wanted(const struct block *block, const struct rrset *set)
@@ -234,8 +257,8 @@ static size_t write_set(struct answerer *a, struct reply *p, const struct block 
 		written++;
 	p->counts.answer = (uint16_t)written;
 	/* A cut answer is filled as far as it goes: old musl has no TCP and takes what it gets. */
-	if (written < wanted && !p->tcp)
-		put_u16(p->w.octets + 2, get_u16(p->w.octets + 2) | HEADER_TC);
+	if (written < wanted)
+		set_truncated(p);
 	if (written == wanted && set->type == RRTYPE_SRV)
 		add_glue(a, p, block, set, written, first_at);
 	return finish(p, RCODE_NOERROR);
@@ -267,17 +290,19 @@ static size_t write_status(struct reply *p)
 		rdata[0] = (uint8_t)len;
 		add_answer(p, RRTYPE_TXT, ttl_s, rdata, 1U + (size_t)len);
 	}
-	if (p->w.full && !p->tcp)
-		put_u16(p->w.octets + 2, get_u16(p->w.octets + 2) | HEADER_TC);
+	if (p->w.full)
+		set_truncated(p);
 	return finish(p, RCODE_NOERROR);
 }
 
 /* ANY gets one small RRset instead of everything (RFC 8482 section 4.2). */
 static size_t write_hinfo(struct reply *p)
 {
+	const uint32_t ttl_s = p->stale && p->zone->ttl_s > STALE_TTL_S ? STALE_TTL_S : p->zone->ttl_s;
+
 	static const uint8_t rdata[] = "\7RFC8482"; /* the string's own NUL is the empty OS */
 
-	add_answer(p, RRTYPE_HINFO, p->zone->ttl_s, rdata, sizeof(rdata));
+	add_answer(p, RRTYPE_HINFO, ttl_s, rdata, sizeof(rdata));
 	return finish(p, RCODE_NOERROR);
 }
 
@@ -355,6 +380,28 @@ static size_t write_transfer_refused(struct reply *p)
 	return finish(p, RCODE_REFUSED);
 }
 
+/* The services of one address may have different TTLs, and one of them may be stale: the RRset has the least
+ * (RFC 2181 section 5.2). */
+static void prepare_reverse(struct reply *p, const struct owners *owners)
+{
+	for (size_t i = 0; i < owners->n; i++) {
+		const struct block *block = owners->at[i]->block;
+		const uint32_t ttl_s = get_u32(
+			block_rr(block, owner_rrset(owners->at[i], RRTYPE_PTR)->rrs[0])->octets + RR_TTL_AT);
+
+		if (ttl_s < p->ttl_max_s)
+			p->ttl_max_s = ttl_s;
+	}
+	const uint32_t least_s = p->ttl_max_s;
+	for (size_t i = 0; i < owners->n && !p->stale; i++) {
+		const struct block *block = owners->at[i]->block;
+
+		mark_stale(p, block->options.registries, block->options.stale_after_ms, EDE_STALE_ANSWER);
+	}
+	if (least_s < p->ttl_max_s)
+		p->ttl_max_s = least_s;
+}
+
 /* The names of an address that instances have; every other reverse name belongs to the forwarder. */
 static enum answer write_reverse(const struct answer_request *r, size_t *ret)
 {
@@ -369,16 +416,17 @@ static enum answer write_reverse(const struct answer_request *r, size_t *ret)
 		return ANSWER_NOT_OURS;
 
 	begin(&p, r, NULL);
+	prepare_reverse(&p, &owners);
+	size_t wanted = 0;
 	for (size_t i = 0; i < owners.n && !p.w.full; i++) {
-		const struct block *block = owners.at[i]->block;
 		const struct rrset *set = owner_rrset(owners.at[i], RRTYPE_PTR);
 
-		mark_stale(&p, block->options.registries, block->options.stale_after_ms, EDE_STALE_ANSWER);
+		wanted += set->n;
 		for (size_t rr = 0; rr < set->n; rr++)
-			p.counts.answer += add_rr(&p, block_rr(block, set->rrs[rr]));
+			p.counts.answer += add_rr(&p, block_rr(owners.at[i]->block, set->rrs[rr]));
 	}
-	/* One name is all that anybody looks at: a list too long for the client is no reason to ask again
-	 * over TCP. */
+	if (p.counts.answer < wanted)
+		set_truncated(&p);
 	*ret = finish(&p, RCODE_NOERROR);
 	return ANSWER_WRITTEN;
 }

@@ -358,11 +358,11 @@ static bool name_service(struct work *w, const char *service)
 	return name_from_text(service, strlen(service), &front) && name_prepend_name(&w->owner, &front);
 }
 
-int compose_service(const struct zone_options *z, uint16_t zone_index, const char *service,
-		    const struct selection *selection, struct block **ret)
+int compose_service(const struct zone_options *z, const char *service, const struct selection *selection,
+		    struct block **ret)
 {
 	const struct answer_options *answer = zone_options_for(z, service);
-	const struct block_options options = { .zone = zone_index,
+	const struct block_options options = { .failed_open = selection->failed_open,
 					       .negative_ttl_s = answer->negative_ttl_s,
 					       .address_limit = answer->address_limit,
 					       .registries = selection->registries,
@@ -393,8 +393,11 @@ static void add_listeners(struct work *w, const struct name *ns, const struct ad
 
 	for (size_t i = 0; i < n_listen; i++) {
 		const int six = listen[i].len == 16;
+		size_t first = 0;
 
-		if (n[six] < 16)
+		while (memcmp(&listen[first], &listen[i], sizeof(listen[i])) != 0)
+			first++;
+		if (first == i && n[six] < 16) /* one address with two ports is one RR */
 			rrs[six][n[six]++] =
 				block_add_rr(&w->block, six ? RRTYPE_AAAA : RRTYPE_A, w->zone->answer.ttl_s,
 					     listen[i].octets, listen[i].len, 1);
@@ -407,12 +410,11 @@ static void add_listeners(struct work *w, const struct name *ns, const struct ad
 	add_owner(w, OWNER_ZONE, ns, &sets);
 }
 
-int compose_apex(const struct zone_options *z, uint16_t zone_index, const struct address *listen,
-		 size_t n_listen, struct block **ret)
+int compose_apex(const struct zone_options *z, const struct address *listen, size_t n_listen,
+		 struct block **ret)
 {
 	static const char *const empty[] = { "_tcp", "_udp", "addr" };
-	const struct block_options options = { .zone = zone_index,
-					       .negative_ttl_s = z->answer.negative_ttl_s,
+	const struct block_options options = { .negative_ttl_s = z->answer.negative_ttl_s,
 					       .stale_after_ms = z->answer.stale_after_ms };
 	struct work w = { .zone = z };
 	uint8_t rdata[RDATA_OCTETS_MAX];

@@ -48,15 +48,44 @@ static void sift_down(struct order *o, size_t from, size_t i, size_t n)
 	}
 }
 
+static uint16_t weight_of(const struct block *block, const struct rrset *set, uint16_t slot)
+{
+	return block_rr(block, set->rrs[slot])->weight;
+}
+
+/* A few of many: draws uniformly and keeps what it draws in proportion to its weight, so that the cost
+ * follows n and not the tier. False, with nothing drawn, when weights are so uneven that it would take too
+ * long. */
+static bool draw_by_rejection(struct order *o, const struct block *block, const struct rrset *set,
+			      size_t from, size_t to, size_t n, uint16_t *drawn)
+{
+	size_t tries = 16 * n + 64, i = 0;
+
+	while (i < n && tries-- > 0) {
+		const size_t at = from + i + random_below(&o->random, (uint32_t)(to - from - i));
+
+		if (random_below(&o->random, set->max_weight) >= weight_of(block, set, o->slots[at]))
+			continue;
+		o->swaps[i] = (uint32_t)at;
+		swap_slots(o, from + i, at);
+		drawn[i] = o->slots[from + i];
+		i++;
+	}
+	const bool done = i == n;
+	while (i-- > 0)
+		swap_slots(o, from + i, o->swaps[i]);
+	return done;
+}
+
 /* Efraimidis and Spirakis (2006): sorting by -ln(uniform) / weight draws without replacement, each draw in
  * proportion to the weights that are left. A heap gives the first n of them. */
-static void draw_weighted(struct order *o, const struct block *block, const struct rrset *set, size_t from,
-			  size_t to, size_t n, uint16_t *drawn)
+static void draw_by_keys(struct order *o, const struct block *block, const struct rrset *set, size_t from,
+			 size_t to, size_t n, uint16_t *drawn)
 {
 	const size_t size = to - from;
 
 	for (size_t i = from; i < to; i++)
-		o->keys[i] = -logf(random_unit(&o->random)) / (float)block_rr(block, set->rrs[i])->weight;
+		o->keys[i] = -logf(random_unit(&o->random)) / (float)weight_of(block, set, (uint16_t)i);
 	for (size_t i = size / 2; i-- > 0;)
 		sift_down(o, from, i, size);
 	for (size_t i = 0; i < n; i++) {
@@ -66,6 +95,13 @@ static void draw_weighted(struct order *o, const struct block *block, const stru
 	}
 	for (size_t i = from; i < to; i++)
 		o->slots[i] = (uint16_t)i;
+}
+
+static void draw_weighted(struct order *o, const struct block *block, const struct rrset *set, size_t from,
+			  size_t to, size_t n, uint16_t *drawn)
+{
+	if (n * 8 > to - from || !draw_by_rejection(o, block, set, from, to, n, drawn))
+		draw_by_keys(o, block, set, from, to, n, drawn);
 }
 
 size_t order_draw(struct order *o, const struct block *block, const struct rrset *set, size_t n)
@@ -80,7 +116,7 @@ size_t order_draw(struct order *o, const struct block *block, const struct rrset
 		const size_t wanted = to - from < n - drawn ? to - from : n - drawn;
 
 		/* A tier of drained ones has nothing but zeroes. */
-		if (set->weighted && block_rr(block, set->rrs[from])->weight > 0)
+		if (set->weighted && weight_of(block, set, (uint16_t)from) > 0)
 			draw_weighted(o, block, set, from, to, wanted, o->drawn + drawn);
 		else
 			draw_uniform(o, from, to, wanted, o->drawn + drawn);

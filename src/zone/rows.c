@@ -62,7 +62,7 @@ static int compare_groups(const void *a, const void *b)
 static struct item merge_places(const struct place *places, size_t n)
 {
 	struct item item = { .priority = UINT16_MAX };
-	uint32_t weight = 0;
+	uint64_t weight = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct instance *in = places[i].row->instance;
@@ -180,7 +180,32 @@ static uint32_t add_glue(struct rows *r, const struct row *row)
 	return rrs != NULL ? block_add_glue(r->block, rrs, row->n_addresses) : 0;
 }
 
-static uint32_t add_srv(struct rows *r, const struct row *row, uint32_t glue)
+static int compare_row_targets(const void *a, const void *b)
+{
+	return compare_targets((*(struct row *const *)a)->instance, (*(struct row *const *)b)->instance);
+}
+
+/* One list for each target, however many ports and priorities it has. */
+static void encode_glue(struct rows *r)
+{
+	struct row **by_target = rows_allocate(r, r->n, sizeof(struct row *));
+	size_t n = 0;
+
+	for (size_t i = 0; by_target != NULL && i < r->n; i++) {
+		if (r->rows[i].instance->port != 0)
+			by_target[n++] = &r->rows[i];
+	}
+	if (n > 0)
+		qsort(by_target, n, sizeof(struct row *), compare_row_targets);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && compare_row_targets(&by_target[i - 1], &by_target[i]) == 0)
+			by_target[i]->glue = by_target[i - 1]->glue;
+		else
+			by_target[i]->glue = add_glue(r, by_target[i]);
+	}
+}
+
+static uint32_t add_srv(struct rows *r, const struct row *row)
 {
 	const struct instance *in = row->instance;
 	uint8_t rdata[RDATA_OCTETS_MAX];
@@ -192,7 +217,7 @@ static uint32_t add_srv(struct rows *r, const struct row *row, uint32_t glue)
 	}
 	const size_t len = rdata_from_srv(in->priority, in->weight, in->port, &target, rdata);
 	const uint32_t rr = block_add_rr(r->block, RRTYPE_SRV, r->ttl_s, rdata, len, in->weight);
-	block_set_glue(r->block, rr, glue);
+	block_set_glue(r->block, rr, row->glue);
 	r->items[r->n_items] =
 		(struct item){ .rr = rr, .type = RRTYPE_SRV, .weight = in->weight, .priority = in->priority };
 	return (uint32_t)r->n_items++;
@@ -202,20 +227,14 @@ static uint32_t add_srv(struct rows *r, const struct row *row, uint32_t glue)
 static void encode_srvs(struct rows *r)
 {
 	const struct row *last = NULL;
-	uint32_t glue = 0;
 
+	encode_glue(r);
 	for (size_t i = 0; r->error == 0 && i < r->n; i++) {
 		struct row *row = &r->rows[i];
 
 		if (row->instance->port == 0)
 			continue;
-		if (last != NULL && compare_rows(last, row) == 0) {
-			row->srv = last->srv;
-			continue;
-		}
-		if (last == NULL || compare_targets(last->instance, row->instance) != 0)
-			glue = add_glue(r, row);
-		row->srv = add_srv(r, row, glue);
+		row->srv = last != NULL && compare_rows(last, row) == 0 ? last->srv : add_srv(r, row);
 		last = row;
 	}
 }
@@ -292,6 +311,8 @@ static void add_set(struct rows *r, uint16_t type, size_t n_picked, struct sets 
 			order.n_tiers++;
 		else if (last->weight != item->weight)
 			order.weighted = true;
+		if (item->weight > order.max_weight)
+			order.max_weight = item->weight;
 		rrs[n++] = item->rr;
 		ends[order.n_tiers - 1] = n;
 		order.n_active = (uint16_t)(order.n_active + (item->weight > 0));

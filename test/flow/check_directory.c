@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "client.h"
 #include "harness.h"
 #include "planes.h"
+#include "server/hold.h"
 
 #define SHOP                 "shop.service.local"
 #define CART                 "cart.service.local"
@@ -131,6 +133,22 @@ START_TEST(a_file_that_is_not_there_yet_is_awaited)
 }
 END_TEST
 
+START_TEST(a_query_that_waits_is_answered_as_soon_as_the_file_is_there)
+{
+	start("services.json");
+	planes_await_status(planes, "local", "state", "failing");
+	struct client *c = client_udp(planes_port(planes));
+	const uint64_t start_ms = clock_ms();
+	client_send(c, &(struct question){ .name = SHOP });
+	planes_expect(planes, "service.local", "NOERROR aa");
+	harness_write_file(dir, "services.json", IN("shop", "10.1.0.1"));
+	ck_assert(client_read(c, CLIENT_LIMIT_MS));
+	ck_assert_str_eq(client_text(c), "NOERROR aa; 2 A 10.1.0.1");
+	ck_assert_uint_lt(clock_ms() - start_ms, HOLD_MS - 50);
+	client_close(c);
+}
+END_TEST
+
 START_TEST(a_directory_that_is_not_there_yet_is_awaited)
 {
 	char path[128], file[160];
@@ -143,8 +161,48 @@ START_TEST(a_directory_that_is_not_there_yet_is_awaited)
 	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
 	snprintf(file, sizeof(file), "%s/shop.json", path);
 	ck_assert_int_eq(unlink(file), 0);
-	ck_assert_int_eq(rmdir(path), 0);
 	planes_await(planes, SHOP, "NXDOMAIN aa");
+	ck_assert_int_eq(rmdir(path), 0); /* nothing was in it: nothing is missed */
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	harness_write_file(path, "shop.json", IN("shop", "10.1.0.2"));
+	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.2");
+}
+END_TEST
+
+START_TEST(a_directory_that_vanishes_takes_nothing_away)
+{
+	char path[128], moved[128];
+
+	snprintf(path, sizeof(path), "%s/d", dir);
+	snprintf(moved, sizeof(moved), "%s/d.old", dir);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	harness_write_file(path, "shop.json", IN("shop", "10.1.0.1"));
+	start("d/*.json");
+	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+	ck_assert_int_eq(rename(path, moved), 0);
+	planes_await_status(planes, "local", "state", "failing");
+	planes_expect(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+	log_await("cannot look for files");
+	ck_assert_int_eq(mkdir(path, 0755), 0); /* empty is something else than gone */
+	planes_await(planes, SHOP, "NXDOMAIN aa");
+	ck_assert_str_eq(planes_status(planes, "local", "state"), "ok");
+}
+END_TEST
+
+START_TEST(a_broken_file_under_its_own_name_fails_the_round)
+{
+	writers[_i](dir, "services.json", "[{\"targets\":[\"10.1.0.7:80\"],");
+	start("services.json");
+	planes_await_status(planes, "local", "state", "failing");
+	planes_expect(planes, SHOP, "SERVFAIL ede 14");
+	writers[_i](dir, "services.json", IN("shop", "10.1.0.1"));
+	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+	writers[_i](dir, "services.json", "");
+	planes_await_status(planes, "local", "state", "failing");
+	planes_expect(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+	writers[_i](dir, "services.json", IN("shop", "10.1.0.2"));
+	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.2");
+	ck_assert_str_eq(planes_status(planes, "local", "state"), "ok");
 }
 END_TEST
 
@@ -180,7 +238,7 @@ START_TEST(half_a_file_of_a_dead_program_is_nothing)
 	fflush(file);
 	planes_expect(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
 	fclose(file);
-	log_await("what it said before stays");
+	log_await("round=failed error=");
 	planes_expect(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
 }
 END_TEST
@@ -198,7 +256,10 @@ int main(void)
 	tcase_add_loop_test(tc, a_broken_file_keeps_what_it_said, 0, 4 * WRITERS);
 	tcase_add_test(tc, a_file_that_vanishes_under_its_own_name_keeps_its_data);
 	tcase_add_loop_test(tc, a_file_that_is_not_there_yet_is_awaited, 0, WRITERS);
+	tcase_add_test(tc, a_query_that_waits_is_answered_as_soon_as_the_file_is_there);
 	tcase_add_test(tc, a_directory_that_is_not_there_yet_is_awaited);
+	tcase_add_test(tc, a_directory_that_vanishes_takes_nothing_away);
+	tcase_add_loop_test(tc, a_broken_file_under_its_own_name_fails_the_round, 0, WRITERS);
 	tcase_add_test(tc, a_storm_of_changes_ends_in_the_last_one);
 	tcase_add_test(tc, half_a_file_of_a_dead_program_is_nothing);
 	return harness_run(suite);

@@ -14,7 +14,7 @@
 #define SHOP         "shop.service.local"
 #define ONE(address) "[{\"targets\":[\"" address ":80\"],\"labels\":{\"service\":\"shop\"}}]"
 #define TWO(a, b)    "[{\"targets\":[\"" a ":80\",\"" b ":80\"],\"labels\":{\"service\":\"shop\"}}]"
-#define ONCE         "Cache-Control: max-age=300\r\n" /* do not ask again before the test is over */
+#define ONCE         "Cache-Control: max-age=300\r\n" /* do not ask again for three intervals */
 
 static struct fake_registry *registry;
 static struct planes *planes;
@@ -32,13 +32,25 @@ static void teardown(void)
 	log_release();
 }
 
-/* Asked every 100 ms; a sudden loss is held for brake. */
-static void start(const char *brake)
+/* A sudden loss is held for brake. */
+static void start_polled(const char *brake, const char *interval)
 {
 	planes = planes_start("zone \"service.local\" { brake = %s }\n"
-			      "http \"dc1\" { url = \"%s/services\" interval = 100ms jitter = 0 "
+			      "http \"dc1\" { url = \"%s/services\" interval = %s jitter = 0 "
 			      "timeout = 500ms }\n",
-			      brake, fake_registry_url(registry));
+			      brake, fake_registry_url(registry), interval);
+}
+
+static void start(const char *brake)
+{
+	start_polled(brake, "100ms");
+}
+
+static void start_slowly_with(const char *body, const char *text)
+{
+	fake_registry_body(registry, body);
+	start_polled("1h", "1s");
+	planes_await(planes, SHOP, text);
 }
 
 static void start_with(const char *body, const char *text)
@@ -202,11 +214,45 @@ START_TEST(the_same_trouble_is_logged_once)
 }
 END_TEST
 
+/* What is written in random order, or by instances that come and go, is odd in other words each time. */
+START_TEST(oddities_are_logged_when_there_are_more_or_less_of_them)
+{
+	char body[200];
+
+	start("0");
+	for (int i = 0; i < 8; i++) {
+		snprintf(body, sizeof(body),
+			 "{\"shop\":[\"10.1.0.1:80\",\"bad %d:80\",\"bad %d:80\",\"bad %d:80\"]}", i, i + 1,
+			 i + 2);
+		fake_registry_body(registry, body);
+		const unsigned requests = fake_registry_requests(registry);
+		ck_assert(fake_registry_wait(registry, requests + 2, CLIENT_LIMIT_MS));
+	}
+	ck_assert_uint_le(log_count("remark="), 3);
+	ck_assert_uint_ge(log_count("remark="), 1);
+	fake_registry_body(registry, "{\"shop\":[\"10.1.0.1:80\",\"worse 1:80\"]}");
+	log_await("worse 1");
+}
+END_TEST
+
+/* As long as an error can be, and the same each time. */
+START_TEST(a_long_error_is_logged_once)
+{
+	static char body[1000];
+
+	memset(body, 'x', sizeof(body) - 1);
+	start("0");
+	fake_registry_answer(registry, &(struct fake_answer){ .status = 500, .body = body });
+	planes_await_count(planes, "dc1", "failures", 3);
+	ck_assert_uint_eq(log_count("xxxxxxxx"), 1);
+}
+END_TEST
+
 /* --- sudden losses --- */
 
 START_TEST(a_first_empty_list_is_held)
 {
-	start_with(ONE("10.1.0.1"), "NOERROR aa; 2 A 10.1.0.1");
+	start_slowly_with(ONE("10.1.0.1"), "NOERROR aa; 2 A 10.1.0.1");
 	fake_registry_answer(registry, &(struct fake_answer){ .headers = ONCE, .body = "[]" });
 	planes_await_status(planes, "dc1", "held", "1");
 	planes_expect(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
@@ -232,7 +278,7 @@ END_TEST
 START_TEST(an_empty_list_is_believed_when_the_brake_has_held_long_enough)
 {
 	fake_registry_body(registry, ONE("10.1.0.1"));
-	start("700ms");
+	start_polled("700ms", "500ms");
 	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
 	const uint64_t start_ms = clock_ms();
 	fake_registry_answer(registry, &(struct fake_answer){ .headers = ONCE, .body = "[]" });
@@ -249,7 +295,7 @@ START_TEST(a_loss_that_was_a_mistake_never_shows)
 {
 	static const char *const good = "NOERROR aa; 2 A 10.1.0.1";
 
-	start_with(ONE("10.1.0.1"), good);
+	start_slowly_with(ONE("10.1.0.1"), good);
 	struct stream *stream = stream_start(planes_port(planes), false, SHOP, &good, 1);
 	fake_registry_answer(
 		registry, &(struct fake_answer){ .headers = "Cache-Control: max-age=1\r\n", .body = "[]" });
@@ -351,6 +397,24 @@ START_TEST(more_queries_than_can_wait_are_answered_too)
 }
 END_TEST
 
+START_TEST(a_client_that_hangs_up_while_it_waits_harms_nobody)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .hang = true });
+	start("0");
+	struct client *gone = client_tcp(planes_port(planes)), *other = client_udp(planes_port(planes));
+	for (uint16_t id = 0; id < 10; id++) {
+		client_send(gone, &(struct question){ .name = SHOP, .id = id });
+		client_send(other, &(struct question){ .name = SHOP, .id = id });
+	}
+	client_close(gone);
+	for (int i = 0; i < 10; i++) {
+		ck_assert(client_read(other, CLIENT_LIMIT_MS));
+		ck_assert_str_eq(client_text(other), "SERVFAIL ede 14");
+	}
+	client_close(other);
+}
+END_TEST
+
 START_TEST(a_registry_that_comes_late_is_heard)
 {
 	start("0");
@@ -439,6 +503,8 @@ int main(void)
 
 	tcase_add_loop_test(bad, a_bad_answer_changes_nothing, 0, sizeof(bads) / sizeof(bads[0]));
 	tcase_add_test(bad, the_same_trouble_is_logged_once);
+	tcase_add_test(bad, oddities_are_logged_when_there_are_more_or_less_of_them);
+	tcase_add_test(bad, a_long_error_is_logged_once);
 
 	tcase_add_test(brake, a_first_empty_list_is_held);
 	tcase_add_test(brake, a_second_empty_list_is_believed);
@@ -450,6 +516,7 @@ int main(void)
 	tcase_add_test(first, a_query_before_the_first_round_gets_its_answer);
 	tcase_add_loop_test(first, without_any_data_servfail_says_not_ready, 0, 2);
 	tcase_add_test(first, more_queries_than_can_wait_are_answered_too);
+	tcase_add_test(first, a_client_that_hangs_up_while_it_waits_harms_nobody);
 	tcase_add_test(first, a_registry_that_comes_late_is_heard);
 
 	tcase_add_test(two, with_one_registry_silent_only_unknown_names_wait);

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "model/freshness.h"
+#include "model/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,6 +19,13 @@ static void expect(bool holds)
 {
 	if (!holds)
 		abort();
+}
+
+static bool is_service(const char *text)
+{
+	char folded[SERVICE_NAME_SIZE];
+
+	return report_check_service(text, folded) == DROP_NONE;
 }
 
 static void check(const struct config *c)
@@ -35,7 +43,8 @@ static void check(const struct config *c)
 		expect(strcmp(r->kind, "file") != 0 || r->path != NULL);
 		expect(strcmp(r->kind, "http") != 0 || r->http.url != NULL);
 		for (size_t j = 0; j < r->n_instances; j++)
-			expect(r->instances[j].address != NULL && r->instances[j].service != NULL);
+			expect(r->instances[j].address != NULL && is_service(r->instances[j].service));
+		expect(r->service == NULL || is_service(r->service));
 	}
 	for (size_t i = 0; i < f->n_zones; i++) {
 		const struct zone_options *z = &f->zones[i];

@@ -36,8 +36,8 @@ void phone_init(struct phone *p)
 	freshness_good(p->freshness, 0, p->now_ms, &counts);
 	freshness_good(p->freshness, 1, p->now_ms, &counts);
 	zone.origin = p->zone.origin;
-	ck_assert_int_eq(table_builder_create(&zone, 1, p->freshness, 1, &p->builder), 0);
-	ck_assert_int_eq(compose_apex(&p->zone, 0, &listen, 1, &apex), 0);
+	ck_assert_int_eq(table_builder_create(&zone, 1, p->freshness, NULL, &p->builder), 0);
+	ck_assert_int_eq(compose_apex(&p->zone, &listen, 1, &apex), 0);
 	ck_assert_int_eq(table_builder_replace(p->builder, NULL, apex), 0);
 	p->answerer = answerer_create();
 	ck_assert_ptr_nonnull(p->answerer);
@@ -80,7 +80,7 @@ static void add_service(void *context, const char *name)
 	struct block *block;
 
 	ck_assert_int_eq(policy_select(&p->zone, p->snapshots, name, resolve, NULL, &selection), 0);
-	ck_assert_int_eq(compose_service(&p->zone, 0, name, &selection, &block), 0);
+	ck_assert_int_eq(compose_service(&p->zone, name, &selection, &block), 0);
 	selection_finish(&selection);
 	ck_assert_int_eq(table_builder_replace(p->builder, NULL, block), 0);
 }

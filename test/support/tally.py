@@ -2,9 +2,11 @@
 """Counts single subtests: tally.py FILE..., each a testlog.json of meson or the TAP output of a script.
 
 Prints "PASSED FAILED" on stdout and what failed, with its output, on stderr. What cannot be seen to have passed has
-failed: a program that crashed or timed out, a plan that was not kept, a skip, a file without a single test.
+failed: a program that crashed or timed out, one that never ran because the run was cut short, a plan that was not kept,
+a skip, a file without a single test.
 """
 import json
+import os
 import re
 import sys
 
@@ -28,6 +30,14 @@ def read_tap(text):
     return passed, failed
 
 
+def find_missing(path, tests):
+    """Returns the names of programs that the build has and the log has not; meson logs one when it has ended."""
+    with open(os.path.join(os.path.dirname(path), "../meson-info/intro-tests.json"), encoding="utf-8") as plan:
+        planned = [test["name"] for test in json.load(plan)]
+    logged = {test["name"].split(" / ")[-1] for test in tests}
+    return [name for name in planned if name not in logged]
+
+
 def read_meson(path):
     passed = failed = 0
     with open(path, encoding="utf-8", errors="replace") as log:
@@ -43,6 +53,9 @@ def read_meson(path):
             print(interesting(test.get("stdout") or ""), test.get("stderr") or "", file=sys.stderr)
         passed += p
         failed += f
+    for name in find_missing(path, tests):
+        print(f"--- {name}: did not run to its end", file=sys.stderr)
+        failed += 1
     return passed, failed
 
 

@@ -353,6 +353,60 @@ START_TEST(lower_priorities_come_first)
 }
 END_TEST
 
+START_TEST(every_reply_is_whole_at_every_size)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+	} questions[] = { { "_status.service.local", RRTYPE_TXT }, { "inventory.service.local", RRTYPE_SRV },
+			  { "inventory.service.local", RRTYPE_A }, { "unknown.service.local", RRTYPE_A },
+			  { "7.0.1.10.in-addr.arpa", RRTYPE_PTR }, { "service.local", RRTYPE_SOA } };
+
+	phone.now_ms += 60000; /* with an extended error */
+	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+		for (size_t limit = 512; limit <= 1232; limit++)
+			ldns_pkt_free(phone_ask(&phone, questions[i].name, questions[i].type, 1232, limit));
+	}
+}
+END_TEST
+
+/* Five registries make the status longer than 512 octets. */
+START_TEST(a_status_that_does_not_fit_is_cut_at_a_record)
+{
+	struct freshness *board = freshness_create(8);
+	struct table_zone *zone = (struct table_zone *)phone.table->zones;
+
+	for (size_t i = 0; i < 8; i++)
+		ck_assert_int_eq(freshness_name(board, i, "a-registry-with-a-long-name", "file", true), 0);
+	((struct table *)phone.table)->freshness = board;
+	zone->registries = 0xff;
+	for (size_t limit = 512; limit <= 1232; limit++) {
+		ldns_pkt *reply = phone_ask(&phone, "_status.service.local", RRTYPE_TXT, 1232, limit);
+
+		ck_assert_int_eq(ldns_pkt_tc(reply), ldns_pkt_ancount(reply) < 8);
+		ldns_pkt_free(reply);
+	}
+	((struct table *)phone.table)->freshness = phone.freshness;
+	freshness_destroy(board);
+}
+END_TEST
+
+START_TEST(the_names_of_one_address_have_one_ttl)
+{
+	static const struct service_options fast = { .name = "fast",
+						     .answer = { .ttl_s = 1, .stale_after_ms = 30000 } };
+
+	phone.zone.services = &fast;
+	phone.zone.n_services = 1;
+	phone_say(&phone, 1,
+		  "[{\"targets\":[\"10.9.0.1:1\"],\"labels\":{\"service\":\"fast\"}},"
+		  "{\"targets\":[\"10.9.0.1:2\"],\"labels\":{\"service\":\"slow\"}}]");
+	phone_publish(&phone);
+	ck_assert_str_eq(phone_text(&phone, "1.0.9.10.in-addr.arpa", RRTYPE_PTR),
+			 "NOERROR aa | 1 PTR fast.service.local.; 1 PTR slow.service.local. | |");
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	uint16_t type;
@@ -408,6 +462,9 @@ int main(void)
 	tcase_add_test(answers, nobody_heard_means_wait_then_servfail);
 	tcase_add_test(answers, half_heard_means_wait_then_nxdomain);
 	tcase_add_test(answers, lower_priorities_come_first);
+	tcase_add_test(answers, every_reply_is_whole_at_every_size);
+	tcase_add_test(answers, a_status_that_does_not_fit_is_cut_at_a_record);
+	tcase_add_test(answers, the_names_of_one_address_have_one_ttl);
 	tcase_add_loop_test(answers, class_chaos_has_a_version_and_nothing_else, 0,
 			    sizeof(chaos) / sizeof(chaos[0]));
 	suite_add_tcase(suite, answers);

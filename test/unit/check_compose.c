@@ -55,6 +55,38 @@ START_TEST(one_address_with_two_ports_is_one_a_and_two_srvs)
 }
 END_TEST
 
+START_TEST(one_target_with_two_priorities_has_its_glue_once)
+{
+	phone_say(
+		&phone, 0,
+		"[{\"targets\":[\"10.0.0.1:80\",\"10.0.0.2:80\"],\"labels\":{\"service\":\"s\",\"priority\":\"1\"}},"
+		"{\"targets\":[\"10.0.0.1:81\",\"10.0.0.2:81\"],\"labels\":{\"service\":\"s\",\"priority\":\"2\"}}]");
+	phone_publish(&phone);
+	ldns_pkt *reply = phone_ask(&phone, "s.service.local", RRTYPE_SRV, 0, 512);
+	ck_assert_uint_eq(ldns_pkt_ancount(reply), 4);
+	ck_assert_uint_eq(ldns_pkt_arcount(reply), 2);
+	ldns_pkt_free(reply);
+}
+END_TEST
+
+START_TEST(an_address_we_listen_on_twice_is_named_once)
+{
+	const struct address listen[] = { { .octets = { 127, 0, 0, 1 }, .len = 4 },
+					  { .octets = { 127, 0, 0, 1 }, .len = 4 },
+					  { .octets = { 127, 0, 0, 2 }, .len = 4 } };
+	struct block *block;
+
+	ck_assert_int_eq(compose_apex(&phone.zone, listen, 3, &block), 0);
+	ck_assert_int_eq(table_builder_replace(phone.builder, NULL, block), 0);
+	phone_publish(&phone);
+	struct name ns;
+	ck_assert(name_from_text("ns.service.local", 16, &ns));
+	const uint32_t *owners = (const uint32_t *)((const uint8_t *)block + block->owners_at);
+	const struct owner *o = (const struct owner *)((const uint8_t *)block + owners[1]);
+	ck_assert_uint_eq(owner_rrset(o, RRTYPE_A)->n, 2);
+}
+END_TEST
+
 START_TEST(instances_that_differ_in_name_only_are_one_srv)
 {
 	phone_say(&phone, 0,
@@ -195,7 +227,7 @@ START_TEST(a_name_too_long_for_the_zone_is_an_error)
 
 	for (int i = 0; i < 120; i++)
 		strcat(service, ".a");
-	ck_assert_int_eq(compose_service(&phone.zone, 0, service, &nothing, &block), -ENAMETOOLONG);
+	ck_assert_int_eq(compose_service(&phone.zone, service, &nothing, &block), -ENAMETOOLONG);
 }
 END_TEST
 
@@ -206,6 +238,8 @@ int main(void)
 
 	tcase_add_checked_fixture(names, set_up, tear_down);
 	tcase_add_test(names, one_address_with_two_ports_is_one_a_and_two_srvs);
+	tcase_add_test(names, one_target_with_two_priorities_has_its_glue_once);
+	tcase_add_test(names, an_address_we_listen_on_twice_is_named_once);
 	tcase_add_test(names, instances_that_differ_in_name_only_are_one_srv);
 	tcase_add_test(names, an_address_of_two_services_has_two_names);
 	tcase_add_test(names, tags_fold_and_only_labels_become_names);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "config/tree.h"
 #include "harness.h"
+#include "reference.h"
 
 /* Reads a text as /tmp/.../phonebook.conf; errors name it "FILE". */
 static char *dir;
@@ -402,6 +403,18 @@ static const struct {
 	{ "listen = \"127.0.0.1:65536\"", "is not an IP address" },
 	{ "listen = \"224.0.0.1\"", "listen: \"224.0.0.1\" is nobody's address" },
 	{ "listen = { 127.0.0.1, \"127.0.0.1:53\" }", "listen: 127.0.0.1:53 stands here twice" },
+	/* each element has its own line */
+	{ "listen = {\n127.0.0.1,\n0.0.0.0 }", "FILE:3: listen: 0.0.0.0:53 is no single address" },
+	{ "listen = {\n127.0.0.1,\n::1,\n\"127.0.0.1:53\",\n::2 }", "FILE:4: listen: 127.0.0.1:53 stands" },
+	{ "listen = {\n127.0.0.1,\nx,\n::1,\n::1 }", "FILE:5: listen: [::1]:53 stands here twice" },
+	{ "listen = {\n127.0.0.1,\nx,\n::1,\n::1 }", "FILE:3: listen: \"x\" is not an IP address" },
+	{ "listen = 127.0.0.2\nforward . { upstreams = {\n192.0.2.1,\n127.0.0.2,\n192.0.2.2 } }",
+	  "FILE:4: upstreams: \"127.0.0.2\" is an address we" },
+	{ "listen = 127.0.0.2\nbootstrap = {\n192.0.2.1,\n127.0.0.2 }",
+	  "FILE:4: bootstrap: \"127.0.0.2\" is" },
+	{ "forward . { upstreams = {\n192.0.2.1,\n0.0.0.0 } }",
+	  "FILE:3: upstreams: \"0.0.0.0\" is nobody's" },
+	{ "static s {} zone a.b { registries = {\ns,\nnix } }", "FILE:3: registries: there is no" },
 	{ "bootstrap = 0.0.0.0", "bootstrap: \"0.0.0.0\" is nobody's address" },
 	{ "forward . { upstreams = { ::2, ::3, ::4, ::5, ::6, ::7, ::8, ::9, ::a } }",
 	  "upstreams: more than 8 elements" },
@@ -415,9 +428,20 @@ static const struct {
 	{ "http \"a\" { url = \"http://x\" token-file = \"token\" }",
 	  "token-file: \"token\" is not an absolute path" },
 	{ "http \"a\" { url = \"http://x\" ca-file = \"ca\" }", "ca-file: \"ca\" is not an absolute path" },
-	{ "http \"a\" { url = \"http://x\" headers = \"X\" }", "headers: \"X\" is not of the form" },
+	{ "http \"a\" { url = \"http://x\"\nheaders = { \"A: b\",\n\"X\" } }",
+	  "FILE:3: headers: one is not of the form" },
 	{ "http \"a\" { url = \"http://x\" headers = \"X Y: z\" }", "is not of the form" },
-	{ "http \"a\" { url = \"http://x\" service = \"a b\" }", "service: \"a b\" is not a domain name" },
+	{ "http \"a\" { url = \"http://x\" service = \"a b\" }",
+	  "service: \"a b\" is not the name of a service" },
+	{ "file \"a\" { path = \"/x\"\nservice = \"ns\" }",
+	  "FILE:2: service: Phonebook itself uses the name \"ns\"" },
+	{ "static \"a\" { instance \"10.0.0.1\" { service = \"a.addr\" } }", "uses the name \"a.addr\"" },
+	{ "static \"a\" { instance \"10.0.0.1\" {\nservice = \"_status\" } }",
+	  "FILE:2: service: Phonebook itself uses" },
+	{ "static \"a\" { instance \"10.0.0.1\" { service = \"a\"\nname = \"a.b\" } }",
+	  "FILE:2: name: \"a.b\" is not a label" },
+	{ "static \"a\" { instance \"10.0.0.1\" { service = \"a\" port-name = \"h p\" } }",
+	  "port-name: \"h p\" is not a label" },
 	{ "static \"a\" { instance \"10.0.0.1\" { service = \"x\" weight = 65536 } }",
 	  "not within 0 .. 65535" },
 	{ "static \"a\" { instance \"10.0.0.1\" { service = \"x\" protocol = sctp } }",
@@ -445,10 +469,14 @@ static const struct {
 	  "FILE:2: service \"x.service.local\": not below a zone" },
 	{ "service \"service.local\" {}", "not below a zone" },
 	{ "service \"x..service.local\" {}", "not a domain name" },
+	{ "\nservice \"ns.service.local\" {}", "FILE:2: service \"ns.service.local\": no service can have" },
 	{ "service \"x.service.local\" {}\nservice \"X.service.local\" {}", "given twice, also at FILE:" },
 	{ "static \"a\" {\ninstance \"10.0.0.999:1\" { service = \"x\" } }",
 	  "FILE:2: instance \"10.0.0.999:1\": not an" },
 	{ "static \"a\" { instance \"0.0.0.0:1\" { service = \"x\" } }", "instance \"0.0.0.0:1\": not an" },
+	{ "static \"a\" {\n\ninstance \"0x7f000001:80\" { service = \"x\" } }",
+	  "FILE:3: instance \"0x7f000001:80\": not an" },
+	{ "static \"a\" { instance \"2130706433\" { service = \"x\" } }", "instance \"2130706433\": not an" },
 	{ "static \"a\" { instance \"a b\" { service = \"x\" } }", "instance \"a b\": not an" },
 	{ "static \"a\" { instance \"h:1\" { service = \"x\" }\ninstance \"H:1\" { service = \"X\" } }",
 	  "given twice for one service" },
@@ -469,6 +497,42 @@ START_TEST(mistakes_are_told_with_file_and_line)
 {
 	unsetenv("PHONEBOOK_UNSET");
 	expect_error(bad[_i].text, bad[_i].expected);
+}
+END_TEST
+
+/* What may be a secret is not in the complaint, which many can read. */
+static const char *const secret[] = {
+	"headers = \"X-Api-Key s3cret\"",
+	"headers = { \"Accept: a/b\", \"s3cret\" }",
+	"headers = { \"X Key: s3cret\" }",
+	"headers = { \"Accept: a/b\" \"X-Api-Key: s3cret\" }",
+	"headers = \"Accept: a/b\" \"X-Api-Key: s3cret\"",
+	"headers = \"Accept: a/b\", \"X-Api-Key: s3cret\"",
+	"headers = { \"X-Api-Key: s3cret\"",
+	"headers = \"X-Api-Key: s3cret",
+	"headers = \"X-Api-Key: s3cret\" headers = \"X-Api-Key: s3cret\"",
+	"url = \"ftp://x/?token=s3cret\"",
+	"url = \"x/?token=s3cret\"",
+	"url = \"http:///?token=s3cret\"",
+	"url = \"http://x:99999?token=s3cret\"",
+	"url = \"http://x/?token=s3cret and\"",
+	"url = \"http://x/#s3cret\"",
+	"url = \"http://u:s3cret@x/\"",
+	"url = \"http:/u:s3cret@x/\"",
+	"url = \"s3cret@x/\"",
+	"url = \"ftp://u:s3cret@x/\"",
+};
+
+START_TEST(secrets_are_not_in_complaints)
+{
+	char text[256], *errors;
+	struct config *c = NULL;
+
+	snprintf(text, sizeof(text), "http \"h\" {\n%s\n}", secret[_i]);
+	ck_assert_int_eq(read_text(text, &errors, &c), -EINVAL);
+	ck_assert_msg(strstr(errors, "s3cret") == NULL, "%s", errors);
+	ck_assert_msg(strstr(errors, "FILE:") != NULL, "%s", errors);
+	free(errors);
 }
 END_TEST
 
@@ -767,7 +831,7 @@ static char *reference(void)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	config_write_reference(out);
+	reference_write(out);
 	ck_assert_int_eq(fclose(out), 0);
 	return text;
 }
@@ -949,6 +1013,7 @@ int main(void)
 	tcase_add_test(values, environment_is_filled_in_between_double_quotes_only);
 	tcase_add_loop_test(values, what_is_unusual_but_clear_is_accepted, 0, N(fine));
 	tcase_add_loop_test(mistakes, mistakes_are_told_with_file_and_line, 0, N(bad));
+	tcase_add_loop_test(mistakes, secrets_are_not_in_complaints, 0, N(secret));
 	tcase_add_test(mistakes, control_characters_from_the_environment_are_refused);
 	tcase_add_test(mistakes, one_run_tells_all_wrong_values);
 	tcase_add_test(mistakes, good_files_can_follow_bad_ones);

@@ -125,6 +125,24 @@ START_TEST(answer_without_headers_asks_for_no_pause)
 }
 END_TEST
 
+static const struct {
+	int status;
+	bool retry_after, refusal;
+} kinds[] = {
+	{ 0, false, false },   { 200, false, false }, { 304, false, false }, { 301, false, false },
+	{ 400, false, true },  { 401, false, true },  { 403, false, true },  { 404, false, true },
+	{ 405, false, true },  { 421, false, true },  { 499, false, true },  { 408, false, false },
+	{ 425, false, false }, { 429, true, false },  { 500, false, false }, { 502, false, false },
+	{ 503, true, false },
+};
+
+START_TEST(status_tells_what_passes_and_what_stays)
+{
+	ck_assert(http_pause_is_retry_after(kinds[_i].status) == kinds[_i].retry_after);
+	ck_assert(http_pause_is_refusal(kinds[_i].status) == kinds[_i].refusal);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("http_pause");
@@ -135,6 +153,8 @@ int main(void)
 			    sizeof(freshness) / sizeof(freshness[0]));
 	tcase_add_loop_test(headers, status_tells_which_header_counts, 0,
 			    sizeof(statuses) / sizeof(statuses[0]));
+	tcase_add_loop_test(headers, status_tells_what_passes_and_what_stays, 0,
+			    sizeof(kinds) / sizeof(kinds[0]));
 	tcase_add_test(headers, answer_without_headers_asks_for_no_pause);
 	suite_add_tcase(suite, headers);
 	return harness_run(suite);

@@ -320,6 +320,79 @@ START_TEST(nesting_is_limited)
 }
 END_TEST
 
+/* A body of head, then n times unit, then tail. */
+static void begin_long(const char *head, const char *unit, size_t n, const char *tail)
+{
+	const size_t before = strlen(head), len = strlen(unit), after = strlen(tail);
+	char *text = malloc(before + n * len + after);
+
+	ck_assert_ptr_nonnull(text);
+	memcpy(text, head, before);
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + before + i * len, unit, len);
+	memcpy(text + before + n * len, tail, after);
+	begin_octets(text, before + n * len + after);
+	free(text);
+}
+
+static int count_element(void *context, const struct json_value *element)
+{
+	size_t *n = context;
+
+	*n += json_kind_of(element) != VALUE_ABSENT;
+	return 0;
+}
+
+static const struct {
+	const char *head, *unit, *tail;
+} long_values[] = {
+	{ "[1,[", "{},", "{}]]" }, { "[1,{\"a\":[", "[],", "0]}]" },
+	{ "[1,\"", "xyz", "\"]" }, { "[1,", "000", "]" },
+	{ "[1,[", "[],", "" },     { "[1,\"", "xyz", "" },
+};
+
+START_TEST(one_value_is_limited_before_it_becomes_a_tree)
+{
+	size_t n = 0;
+
+	begin_long(long_values[_i].head, long_values[_i].unit, JSON_VALUE_MAX / 3 + 1, long_values[_i].tail);
+	ck_assert_int_eq(json_each(&r, count_element, &n), -EBADMSG);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(snapshot_builder_error(b), "1:4: a value of more than 1 MiB");
+}
+END_TEST
+
+START_TEST(many_values_are_not_limited)
+{
+	size_t n = 0;
+
+	begin_long("[", "{\"a\":[0]} , ", JSON_VALUE_MAX / 2, "\"last\"]");
+	ck_assert_int_eq(json_each(&r, count_element, &n), 0);
+	ck_assert_uint_eq(n, JSON_VALUE_MAX / 2 + 1);
+	ck_assert_int_eq(json_end(&r), 0);
+}
+END_TEST
+
+START_TEST(value_of_the_largest_size_is_read)
+{
+	size_t n = 0;
+
+	begin_long("[\"", "x", JSON_VALUE_MAX - 2, "\"]");
+	ck_assert_int_eq(json_each(&r, count_element, &n), 0);
+	begin_long("[\"", "x", JSON_VALUE_MAX - 1, "\"]");
+	ck_assert_int_eq(json_each(&r, count_element, &n), -EBADMSG);
+	ck_assert_uint_eq(n, 1);
+}
+END_TEST
+
+START_TEST(name_in_front_of_a_large_value_is_read)
+{
+	begin_long("{\"services\":[", "{},", JSON_VALUE_MAX, "{}]}");
+	ck_assert_int_eq(json_validate(&r), 0);
+	ck_assert_int_eq(json_end(&r), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("json");
@@ -343,6 +416,11 @@ int main(void)
 			    sizeof(broken) / sizeof(broken[0]));
 	tcase_add_test(refusals, no_beginning_of_a_body_is_a_body);
 	tcase_add_loop_test(refusals, nesting_is_limited, 0, 3);
+	tcase_add_loop_test(refusals, one_value_is_limited_before_it_becomes_a_tree, 0,
+			    sizeof(long_values) / sizeof(long_values[0]));
+	tcase_add_test(reading, many_values_are_not_limited);
+	tcase_add_test(reading, value_of_the_largest_size_is_read);
+	tcase_add_test(reading, name_in_front_of_a_large_value_is_read);
 	tcase_add_test(values, values_are_looked_into);
 	tcase_add_test(values, members_come_as_they_were_written);
 	tcase_add_loop_test(values, nul_in_a_text_is_found_anywhere, 0, sizeof(nuls) / sizeof(nuls[0]));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -68,12 +69,26 @@ END_TEST
 
 START_TEST(under_the_journal_the_level_is_a_syslog_prefix)
 {
-	setenv("JOURNAL_STREAM", "8:1", 1);
+	char stream[64];
+	struct stat here;
+
+	ck_assert_int_eq(fstat(STDERR_FILENO, &here), 0);
+	snprintf(stream, sizeof(stream), "%lu:%lu", (unsigned long)here.st_dev, (unsigned long)here.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
 	log_event(LOG_ERROR, "a=1");
 	log_event(LOG_WARNING, "b=2");
 	log_event(LOG_INFO, "c=3");
 	unsetenv("JOURNAL_STREAM");
 	ck_assert_str_eq(read_log(), "<3>a=1\n<4>b=2\n<6>c=3\n");
+}
+END_TEST
+
+START_TEST(redirected_away_from_the_journal_lines_have_a_time)
+{
+	setenv("JOURNAL_STREAM", "8:1", 1);
+	log_event(LOG_ERROR, "a=1");
+	unsetenv("JOURNAL_STREAM");
+	ck_assert_ptr_nonnull(strstr(read_log(), "Z error a=1\n"));
 }
 END_TEST
 
@@ -152,26 +167,6 @@ START_TEST(a_log_nobody_reads_harms_nobody)
 END_TEST
 
 static const struct {
-	const char *text;
-	bool good;
-	enum log_level level;
-} levels[] = {
-	{ "error", true, LOG_ERROR }, { "warning", true, LOG_WARNING },
-	{ "info", true, LOG_INFO },   { "debug", true, LOG_DEBUG },
-	{ "Info", false, 0 },         { "", false, 0 },
-	{ "inf", false, 0 },          { "information", false, 0 },
-};
-
-START_TEST(levels_have_names)
-{
-	enum log_level level = LOG_WARNING;
-
-	ck_assert_int_eq(log_level_from_text(levels[_i].text, &level), levels[_i].good);
-	ck_assert_int_eq(level, levels[_i].good ? levels[_i].level : LOG_WARNING);
-}
-END_TEST
-
-static const struct {
 	const char *text, *quoted;
 } quotes[] = {
 	{ "", "\"\"" },
@@ -220,11 +215,11 @@ int main(void)
 	tcase_add_checked_fixture(events, capture, release);
 	tcase_add_test(events, an_event_is_one_line_with_time_and_level);
 	tcase_add_test(events, under_the_journal_the_level_is_a_syslog_prefix);
+	tcase_add_test(events, redirected_away_from_the_journal_lines_have_a_time);
 	tcase_add_test(events, less_serious_events_than_the_level_are_left_out);
 	tcase_add_test(events, a_long_event_is_cut_and_still_one_line);
 	tcase_add_test(events, lines_of_several_threads_do_not_mix);
 	tcase_add_test(events, a_log_nobody_reads_harms_nobody);
-	tcase_add_loop_test(values, levels_have_names, 0, sizeof(levels) / sizeof(levels[0]));
 	tcase_add_loop_test(values, values_from_outside_are_quoted_and_escaped, 0,
 			    sizeof(quotes) / sizeof(quotes[0]));
 	tcase_add_test(values, a_quoted_value_is_cut_to_its_room_between_escapes);

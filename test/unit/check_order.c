@@ -82,7 +82,9 @@ START_TEST(weights_are_shares_of_the_first_place)
 {
 	static const uint16_t weights[] = { 1, 2, 7 };
 	const uint16_t end = 3;
-	const struct rrset_order o = { .n_active = 3, .n_tiers = 1, .weighted = true, .tier_ends = &end };
+	const struct rrset_order o = {
+		.n_active = 3, .n_tiers = 1, .weighted = true, .max_weight = 7, .tier_ends = &end
+	};
 	const struct rrset *set = make_set(3, weights, &o);
 	int first[3] = { 0 };
 
@@ -98,7 +100,9 @@ END_TEST
 START_TEST(tiers_come_one_after_the_other)
 {
 	static const uint16_t weights[] = { 5, 1, 3, 0, 0 }, ends[] = { 2, 3, 5 };
-	const struct rrset_order o = { .n_active = 3, .n_tiers = 3, .weighted = true, .tier_ends = ends };
+	const struct rrset_order o = {
+		.n_active = 3, .n_tiers = 3, .weighted = true, .max_weight = 5, .tier_ends = ends
+	};
 	const struct rrset *set = make_set(5, weights, &o);
 	int drained_first = 0;
 
@@ -116,12 +120,62 @@ START_TEST(tiers_come_one_after_the_other)
 }
 END_TEST
 
+/* 100 of weight 1 and 100 of weight 3: three of four first places go to the heavy ones, however they are
+ * drawn. */
+START_TEST(a_few_of_many_keep_their_shares)
+{
+	static uint16_t weights[200];
+	const uint16_t end = 200;
+	const struct rrset_order o = {
+		.n_active = 200, .n_tiers = 1, .weighted = true, .max_weight = 3, .tier_ends = &end
+	};
+	int heavy = 0;
+
+	for (int i = 0; i < 200; i++)
+		weights[i] = i < 100 ? 1 : 3;
+	const struct rrset *set = make_set(200, weights, &o);
+	for (int i = 0; i < 20000; i++) {
+		ck_assert_uint_eq(order_draw(order, block, set, 5), 5);
+		heavy += order->drawn[0] >= 100;
+		for (int a = 0; a < 5; a++)
+			for (int b = a + 1; b < 5; b++)
+				ck_assert_uint_ne(order->drawn[a], order->drawn[b]);
+	}
+	ck_assert_int_lt(abs(heavy - 15000), 310); /* five standard deviations */
+	for (uint32_t i = 0; i < ORDER_RRS_MAX; i++)
+		ck_assert_uint_eq(order->slots[i], i);
+}
+END_TEST
+
+/* One of weight 65535 and 999 of weight 1: uniform draws would hardly ever be kept. */
+START_TEST(very_uneven_weights_are_drawn_too)
+{
+	static uint16_t weights[1000];
+	const uint16_t end = 1000;
+	const struct rrset_order o = {
+		.n_active = 1000, .n_tiers = 1, .weighted = true, .max_weight = 65535, .tier_ends = &end
+	};
+	int heavy = 0;
+
+	for (int i = 0; i < 1000; i++)
+		weights[i] = i == 500 ? 65535 : 1;
+	const struct rrset *set = make_set(1000, weights, &o);
+	for (int i = 0; i < 500; i++) {
+		ck_assert_uint_eq(order_draw(order, block, set, 10), 10);
+		heavy += order->drawn[0] == 500;
+	}
+	ck_assert_int_gt(heavy, 470); /* 985 of 1,000 are expected */
+}
+END_TEST
+
 START_TEST(weighted_draws_of_a_large_set_are_permutations)
 {
 	static uint16_t weights[5000];
 	static bool seen[5000];
 	const uint16_t end = 5000;
-	const struct rrset_order o = { .n_active = 5000, .n_tiers = 1, .weighted = true, .tier_ends = &end };
+	const struct rrset_order o = {
+		.n_active = 5000, .n_tiers = 1, .weighted = true, .max_weight = 5000, .tier_ends = &end
+	};
 
 	for (int i = 0; i < 5000; i++)
 		weights[i] = (uint16_t)(i + 1);
@@ -146,6 +200,8 @@ int main(void)
 	tcase_add_test(draws, each_place_is_equally_likely);
 	tcase_add_test(draws, weights_are_shares_of_the_first_place);
 	tcase_add_test(draws, tiers_come_one_after_the_other);
+	tcase_add_test(draws, a_few_of_many_keep_their_shares);
+	tcase_add_test(draws, very_uneven_weights_are_drawn_too);
 	tcase_add_test(draws, weighted_draws_of_a_large_set_are_permutations);
 	suite_add_tcase(suite, draws);
 	return harness_run(suite);

@@ -15,7 +15,7 @@
 #define SHOP(list) "{\"shop\":[" list "]}"
 #define AT(n)      "\"10.1.0." #n ":80\""
 #define AND        ","
-#define ONCE       "Cache-Control: max-age=300\r\n" /* do not ask again before the test is over */
+#define FRESH      "Cache-Control: max-age=300\r\n" /* do not ask again for three intervals */
 
 enum { LIMIT_MS = 10000 };
 
@@ -168,9 +168,9 @@ static void await_failures(unsigned n)
 	ck_assert_msg(harness_wait(has_failed, &n, LIMIT_MS), "%u failures", (unsigned)view().failures);
 }
 
-static void say_once(const char *body)
+static void say_for_a_while(const char *body)
 {
-	fake_registry_answer(registry, &(struct fake_answer){ .headers = ONCE, .body = body });
+	fake_registry_answer(registry, &(struct fake_answer){ .headers = FRESH, .body = body });
 }
 
 /* --- good rounds --- */
@@ -211,6 +211,7 @@ END_TEST
 
 START_TEST(a_server_that_asks_for_a_pause_gets_it)
 {
+	options.interval_ms = 400;
 	fake_registry_answer(registry,
 			     &(struct fake_answer){ .headers = _i == 0 ? "Cache-Control: max-age=1\r\n"
 								       : "Retry-After: 1\r\n",
@@ -226,7 +227,75 @@ START_TEST(a_server_that_asks_for_a_pause_gets_it)
 }
 END_TEST
 
+START_TEST(a_cache_does_not_set_the_pace)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .headers = FRESH, .body = SHOP(AT(1)) });
+	start();
+	await_told(1, -2, 1);
+	const uint64_t start_ms = clock_ms();
+	await_asked(1);
+	ck_assert_uint_ge(clock_ms() - start_ms, 280);
+	ck_assert_uint_lt(clock_ms() - start_ms, 3000);
+}
+END_TEST
+
 /* --- bad rounds --- */
+
+static const struct fake_answer unusable[] = {
+	{ .headers = FRESH "Content-Type: text/html\r\n", .body = "<html>welcome</html>" },
+	{ .headers = FRESH, .body = "[{" },
+	{ .status = 304, .headers = FRESH },
+	{ .status = 200, .headers = FRESH "Retry-After: 300\r\n", .body = "[{" },
+	{ .status = 500, .headers = FRESH "Retry-After: 300\r\n" },
+};
+
+START_TEST(an_answer_that_cannot_be_used_asks_for_no_pause)
+{
+	options.interval_ms = 3600000;
+	fake_registry_answer(registry, &unusable[_i]);
+	start();
+	await_failures(2);
+	fake_registry_body(registry, SHOP(AT(1)));
+	await_told(2, -2, 1);
+}
+END_TEST
+
+static bool is_over(void *end_ms)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return clock_ms() >= *(const uint64_t *)end_ms;
+}
+
+START_TEST(a_refusal_is_not_repeated_before_the_interval_is_over)
+{
+	static const int statuses[] = { 401, 403, 404, 408, 425, 429 };
+	uint64_t end_ms = clock_ms() + 700; /* the first failure of another kind is tried again within 500 */
+
+	options.interval_ms = 3600000;
+	fake_registry_answer(registry, &(struct fake_answer){ .status = statuses[_i] });
+	start();
+	await_failures(1);
+	ck_assert(harness_wait(is_over, &end_ms, LIMIT_MS));
+	if (_i < 3)
+		ck_assert_uint_eq(fake_registry_requests(registry), 1);
+	else
+		ck_assert_uint_gt(fake_registry_requests(registry), 1);
+}
+END_TEST
+
+START_TEST(a_registry_that_is_not_polled_is_asked_until_it_has_spoken)
+{
+	options.interval_ms = 0;
+	start();
+	await_failures(2);
+	fake_registry_body(registry, SHOP(AT(1)));
+	await_told(2, -2, 1);
+	const unsigned requests = fake_registry_requests(registry);
+	uint64_t end_ms = clock_ms() + 300;
+	ck_assert(harness_wait(is_over, &end_ms, LIMIT_MS));
+	ck_assert_uint_eq(fake_registry_requests(registry), requests);
+}
+END_TEST
 
 START_TEST(a_first_round_that_fails_is_told_once)
 {
@@ -307,7 +376,7 @@ static const struct {
 START_TEST(a_sudden_loss_is_held)
 {
 	start_with_four();
-	say_once(losses[_i].body);
+	say_for_a_while(losses[_i].body);
 	if (losses[_i].held) {
 		await_held(1);
 		ck_assert_int_eq(count_shop(poller_snapshot(poller)), 4);
@@ -339,9 +408,10 @@ END_TEST
 START_TEST(a_held_loss_is_believed_after_a_while)
 {
 	brake_ms = 500;
+	options.interval_ms = 300;
 	start_with_four();
 	const uint64_t start_ms = clock_ms();
-	say_once("[]");
+	say_for_a_while("[]");
 	await_told(2, 4, -1);
 	ck_assert_uint_ge(clock_ms() - start_ms, 500);
 	ck_assert_uint_eq(view().held, 0);
@@ -379,7 +449,7 @@ START_TEST(a_loss_taken_back_is_forgotten)
 	fake_registry_body(registry, SHOP(AT(1) AND AT(2) AND AT(3) AND AT(4)));
 	await_held(0);
 	ck_assert_uint_eq(told.n, 1);
-	say_once("[]"); /* so this one is the first again */
+	say_for_a_while("[]"); /* so this one is the first again */
 	await_held(1);
 	ck_assert_int_eq(count_shop(poller_snapshot(poller)), 4);
 }
@@ -427,7 +497,7 @@ START_TEST(inherited_data_does_not_keep_the_brake_off)
 	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &old), 0);
 	snapshot_builder_destroy(b);
 	given.inherited = old;
-	say_once("[]");
+	say_for_a_while("[]");
 	start();
 	snapshot_release(old);
 	await_told(1, 1, 1);
@@ -468,6 +538,82 @@ START_TEST(files_are_read_when_they_change_and_when_it_is_time)
 	harness_write_file(dir, "services.json", "[]");
 	await_told(3, 2, -1);
 	ck_assert_uint_eq(view().failures, 0);
+}
+END_TEST
+
+/* A file that is broken now goes on saying what it said before the reload. */
+START_TEST(a_reload_hands_on_what_the_kind_remembers)
+{
+	struct poller *before;
+
+	options = (struct registry_options){ .kind = "file",
+					     .name = "local",
+					     .path = path,
+					     .max_size = 1 << 20,
+					     .service_label = "service",
+					     .interval_ms = 3600000 };
+	brake_ms = 0;
+	harness_write_file(dir, "services.json", SHOP(AT(1)));
+	start();
+	await_told(1, -2, 1);
+	harness_write_file(dir, "services.json", "[{");
+	before = poller;
+	given.previous = before;
+	given.inherited = poller_snapshot(before);
+	given.at_once = true;
+	ck_assert_int_eq(poller_create(&given, &poller), 0);
+	poller_destroy(before);
+	poller_start(poller);
+	await_told(2, 1, 1);
+	ck_assert_uint_eq(view().failures, 0);
+}
+END_TEST
+
+static bool has_been_read(void *unused)
+{
+	(void)unused;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return view().instances == 4000;
+}
+
+static bool has_cart(void *unused)
+{
+	(void)unused;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return snapshot_find(poller_snapshot(poller), "cart") != NULL;
+}
+
+/* So many that a round takes a while, then one file that changes without end. */
+START_TEST(files_that_change_all_the_time_are_not_read_all_the_time)
+{
+	char name[32], body[64], glob[300];
+
+	snprintf(glob, sizeof(glob), "%s/*.json", dir);
+	options = (struct registry_options){ .kind = "file",
+					     .name = "local",
+					     .path = glob,
+					     .max_size = 1 << 20,
+					     .service_label = "service",
+					     .interval_ms = 3600000 };
+	brake_ms = 0;
+	for (int i = 0; i < 4000; i++) {
+		snprintf(name, sizeof(name), "s%d.json", i);
+		snprintf(body, sizeof(body), "{\"shop\":[\"10.1.%d.%d:80\"]}", i / 250, i % 250);
+		harness_write_file(dir, name, body);
+	}
+	start();
+	ck_assert(harness_wait(has_been_read, NULL, LIMIT_MS));
+	uint64_t end_ms = clock_ms() + 1000;
+	const unsigned before = told.n;
+	for (int i = 2; clock_ms() < end_ms; i++) {
+		snprintf(body, sizeof(body), "{\"shop\":[\"10.2.%d.%d:80\"]}", i / 250, i % 250);
+		harness_replace_file(dir, "s0.json", body);
+		event_base_loop(loop, EVLOOP_NONBLOCK);
+	}
+	ck_assert_uint_ge(told.n, before + 1);
+	ck_assert_uint_le(told.n, before + 12);
+	harness_replace_file(dir, "s0.json", "{\"cart\":[]}");
+	ck_assert(harness_wait(has_cart, NULL, LIMIT_MS));
 }
 END_TEST
 
@@ -515,10 +661,14 @@ int main(void)
 	tcase_add_test(good, a_first_round_is_told_and_a_repetition_is_not);
 	tcase_add_test(good, not_modified_makes_data_young);
 	tcase_add_loop_test(good, a_server_that_asks_for_a_pause_gets_it, 0, 2);
+	tcase_add_test(good, a_cache_does_not_set_the_pace);
 
 	tcase_add_test(bad, a_first_round_that_fails_is_told_once);
 	tcase_add_test(bad, a_later_round_that_fails_changes_nothing);
 	tcase_add_test(bad, not_modified_without_anything_before_is_a_failure);
+	tcase_add_loop_test(bad, an_answer_that_cannot_be_used_asks_for_no_pause, 0, COUNT(unusable));
+	tcase_add_loop_test(bad, a_refusal_is_not_repeated_before_the_interval_is_over, 0, 6);
+	tcase_add_test(bad, a_registry_that_is_not_polled_is_asked_until_it_has_spoken);
 	tcase_add_test(bad, a_bad_body_does_not_leave_its_validator_behind);
 
 	tcase_add_loop_test(brakes, a_sudden_loss_is_held, 0, COUNT(losses));
@@ -532,6 +682,8 @@ int main(void)
 	tcase_add_test(rest, inherited_data_does_not_keep_the_brake_off);
 	tcase_add_test(rest, a_registry_without_interval_is_read_once);
 	tcase_add_loop_test(rest, files_are_read_when_they_change_and_when_it_is_time, 0, 2);
+	tcase_add_test(rest, a_reload_hands_on_what_the_kind_remembers);
+	tcase_add_test(rest, files_that_change_all_the_time_are_not_read_all_the_time);
 	tcase_add_test(rest, destroying_ends_a_request_in_flight);
 	tcase_add_test(rest, destroying_before_the_start_is_fine);
 	return harness_run(suite);

@@ -258,6 +258,68 @@ START_TEST(metadata_is_sorted_and_first_of_equal_keys_stays)
 }
 END_TEST
 
+/* 255 octets are kept, 256 are not. */
+START_TEST(texts_that_are_too_long_are_left_out)
+{
+	char fits[256], too_long[257];
+	const char *const tags[] = { fits, too_long, "v1" };
+	const struct metadata metadata[] = {
+		{ "a", fits }, { "b", too_long }, { fits, "c" }, { too_long, "d" }
+	};
+	struct report r = report_of("10.0.0.1");
+
+	memset(fits, 'x', 255), fits[255] = '\0';
+	memset(too_long, 'x', 256), too_long[256] = '\0';
+	r.zone = fits;
+	r.tags = tags;
+	r.metadata = metadata;
+	r.n_tags = 1;
+	r.n_metadata = 1;
+	ck_assert_int_eq(report_check(&r, &room, &in), DROP_NONE);
+	ck_assert_ptr_null(room.left_out);
+	ck_assert_str_eq(in.zone, fits);
+
+	r.n_tags = 3;
+	r.n_metadata = 4;
+	ck_assert_int_eq(report_check(&r, &room, &in), DROP_NONE);
+	ck_assert_uint_eq(in.n_tags, 2);
+	ck_assert_uint_eq(in.n_metadata, 2);
+	ck_assert_str_eq(in.metadata[1].key, fits);
+	ck_assert_ptr_nonnull(room.left_out);
+	r.n_tags = r.n_metadata = 0;
+	r.zone = too_long;
+	ck_assert_int_eq(report_check(&r, &room, &in), DROP_NONE);
+	ck_assert_ptr_null(in.zone);
+	ck_assert_str_eq(room.left_out, "a zone that is too long");
+}
+END_TEST
+
+/* 16 times 256 octets are 4 KiB. */
+START_TEST(metadata_is_bounded_as_a_whole)
+{
+	char value[256];
+	char keys[40][2] = { 0 };
+	struct metadata metadata[40];
+	struct report r = report_of("10.0.0.1");
+
+	memset(value, 'x', 255), value[255] = '\0';
+	for (int i = 0; i < 40; i++) {
+		keys[i][0] = (char)('0' + i);
+		metadata[i] = (struct metadata){ keys[i], value };
+	}
+	r.metadata = metadata;
+	r.n_metadata = 16;
+	ck_assert_int_eq(report_check(&r, &room, &in), DROP_NONE);
+	ck_assert_uint_eq(in.n_metadata, 16);
+	ck_assert_ptr_null(room.left_out);
+	r.n_metadata = 40;
+	ck_assert_int_eq(report_check(&r, &room, &in), DROP_NONE);
+	ck_assert_uint_eq(in.n_metadata, 16);
+	ck_assert_str_eq(in.metadata[0].key, "0");
+	ck_assert_str_eq(room.left_out, "metadata beyond the limit");
+}
+END_TEST
+
 START_TEST(every_reason_has_a_word)
 {
 	for (int i = 0; i < DROP_REASONS; i++)
@@ -283,6 +345,8 @@ int main(void)
 	tcase_add_test(checks, tags_are_sorted_once_each_and_limited);
 	tcase_add_test(checks, tag_is_added_where_it_belongs);
 	tcase_add_test(checks, metadata_is_sorted_and_first_of_equal_keys_stays);
+	tcase_add_test(checks, texts_that_are_too_long_are_left_out);
+	tcase_add_test(checks, metadata_is_bounded_as_a_whole);
 	tcase_add_test(checks, every_reason_has_a_word);
 	return harness_run(suite);
 }

@@ -27,7 +27,7 @@ START_TEST(pause_after_success_is_interval_plus_jitter)
 	uint64_t least = UINT64_MAX, most = 0;
 
 	for (int i = 0; i < DRAWS; i++) {
-		const uint64_t pause = schedule_after_success(&s, &r);
+		const uint64_t pause = schedule_after_success(&s, 0, &r);
 
 		ck_assert_uint_ge(pause, interval);
 		ck_assert_uint_le(pause, interval + jitter);
@@ -46,7 +46,67 @@ START_TEST(jitter_of_years_does_not_overflow)
 	struct schedule s = { .interval_ms = 1, .jitter_ms = UINT64_MAX / 2 };
 
 	for (int i = 0; i < 100; i++)
-		ck_assert_uint_le(schedule_after_success(&s, &r), UINT64_C(1) + UINT32_MAX);
+		ck_assert_uint_le(schedule_after_success(&s, 0, &r), UINT64_C(1) + UINT32_MAX);
+}
+END_TEST
+
+static const struct {
+	uint64_t interval_ms, jitter_ms, fresh_ms, least, most;
+} freshness[] = {
+	{ 5000, 1000, 1, 5000, 6000 },
+	{ 5000, 1000, 5000, 5000, 6000 },
+	{ 5000, 0, 5000, 5000, 5000 },
+	{ 5000, 1000, 8000, 8000, 9000 },
+	{ 5000, 0, 8000, 8000, 8800 }, /* whoever wants no jitter gets some where a cache sets the pace */
+	{ 5000, 100, 8000, 8000, 8800 },
+	{ 5000, 1000, 15000, 15000, 16500 },
+	{ 5000, 1000, 300000, 15000, 16500 },
+	{ 5000, 4000, UINT64_MAX, 15000, 19000 },
+	{ 0, 0, 300000, 0, 0 },
+};
+
+START_TEST(fresh_answers_are_left_alone_for_three_intervals_and_a_draw)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+
+	for (int i = 0; i < DRAWS; i++) {
+		struct schedule s = { .interval_ms = freshness[_i].interval_ms,
+				      .jitter_ms = freshness[_i].jitter_ms };
+		const uint64_t pause = schedule_after_success(&s, freshness[_i].fresh_ms, &r);
+
+		least = pause < least ? pause : least;
+		most = pause > most ? pause : most;
+	}
+	const uint64_t edge = (freshness[_i].most - freshness[_i].least) / 50;
+	ck_assert_uint_ge(least, freshness[_i].least);
+	ck_assert_uint_le(least, freshness[_i].least + edge);
+	ck_assert_uint_le(most, freshness[_i].most);
+	ck_assert_uint_ge(most, freshness[_i].most - edge);
+}
+END_TEST
+
+START_TEST(refusals_are_not_retried_faster_than_polls)
+{
+	for (unsigned failures = 0; failures < 40; failures++) {
+		struct schedule s = { .interval_ms = 5000, .jitter_ms = 1000, .failures = failures };
+		const uint64_t pause = schedule_after_refusal(&s, &r);
+
+		ck_assert_uint_ge(pause, 5000);
+		ck_assert_uint_le(pause, 30000);
+		ck_assert_uint_eq(s.failures, failures + 1);
+	}
+	struct schedule slow = { .interval_ms = 3600000 };
+	ck_assert_uint_eq(schedule_after_refusal(&slow, &r), 3600000);
+}
+END_TEST
+
+START_TEST(work_takes_a_tenth_of_the_time)
+{
+	ck_assert_uint_eq(schedule_after_work(0), 0);
+	ck_assert_uint_eq(schedule_after_work(7), 70);
+	ck_assert_uint_eq(schedule_after_work(99), 990);
+	ck_assert_uint_eq(schedule_after_work(101), 1000);
+	ck_assert_uint_eq(schedule_after_work(UINT64_MAX), 1000);
 }
 END_TEST
 
@@ -172,7 +232,7 @@ static void run_fleet(bool has_data)
 
 		random_seed(&own);
 		for (uint64_t at = schedule_first(&s, has_data, &own); at / 1000 < HOUR_S;
-		     at += schedule_after_success(&s, &own))
+		     at += schedule_after_success(&s, 0, &own))
 			asked[at / 1000]++;
 	}
 }
@@ -206,6 +266,21 @@ START_TEST(fleet_started_without_data_flattens_within_half_an_hour)
 }
 END_TEST
 
+/* All get the same answer out of one cache and are told the same time left, to the second. */
+START_TEST(fleet_behind_a_cache_does_not_ask_as_one)
+{
+	unsigned tenths[11] = { 0 };
+
+	for (int i = 0; i < 10000; i++) {
+		struct schedule s = { .interval_ms = 5000 };
+
+		tenths[(schedule_after_success(&s, 10000, &r) - 10000) / 100]++;
+	}
+	for (int i = 0; i < 10; i++)
+		ck_assert_uint_lt(tenths[i], 1250); /* the mean is 1000 */
+}
+END_TEST
+
 /* The registry dies at the same instant for all; its return is seen in a window, not in a second. */
 START_TEST(fleet_whose_registry_fails_backs_off_spread)
 {
@@ -232,6 +307,10 @@ int main(void)
 	tcase_add_loop_test(pauses, pause_after_success_is_interval_plus_jitter, 0,
 			    sizeof(polls) / sizeof(polls[0]));
 	tcase_add_test(pauses, jitter_of_years_does_not_overflow);
+	tcase_add_loop_test(pauses, fresh_answers_are_left_alone_for_three_intervals_and_a_draw, 0,
+			    sizeof(freshness) / sizeof(freshness[0]));
+	tcase_add_test(pauses, refusals_are_not_retried_faster_than_polls);
+	tcase_add_test(pauses, work_takes_a_tenth_of_the_time);
 	tcase_add_loop_test(pauses, pause_after_failure_fills_its_range, 0,
 			    sizeof(backoffs) / sizeof(backoffs[0]));
 	tcase_add_test(pauses, failures_are_counted_and_stop_at_the_largest_number);
@@ -246,6 +325,7 @@ int main(void)
 	tcase_set_timeout(fleets, 30);
 	tcase_add_test(fleets, fleet_restarted_with_data_spreads_flat_at_once);
 	tcase_add_test(fleets, fleet_started_without_data_flattens_within_half_an_hour);
+	tcase_add_test(fleets, fleet_behind_a_cache_does_not_ask_as_one);
 	tcase_add_test(fleets, fleet_whose_registry_fails_backs_off_spread);
 	suite_add_tcase(suite, fleets);
 	return harness_run(suite);

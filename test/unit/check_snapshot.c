@@ -420,6 +420,98 @@ START_TEST(one_service_takes_no_more_than_its_limit)
 }
 END_TEST
 
+/* 64 tags of 255 octets are 16,896 octets and the instance itself. */
+START_TEST(registry_has_no_more_octets_than_its_limit)
+{
+	enum { N = 17000 };
+	char texts[INSTANCE_TAGS_MAX][INSTANCE_TEXT_MAX + 1], service[16];
+	const char *tags[INSTANCE_TAGS_MAX];
+	struct report r = report_blank();
+
+	for (int i = 0; i < INSTANCE_TAGS_MAX; i++) {
+		memset(texts[i], 'x', INSTANCE_TEXT_MAX);
+		texts[i][0] = (char)('0' + i);
+		texts[i][INSTANCE_TEXT_MAX] = '\0';
+		tags[i] = texts[i];
+	}
+	r.service = service;
+	r.address = "10.0.0.1";
+	r.tags = tags;
+	r.n_tags = INSTANCE_TAGS_MAX;
+	for (int i = 0; i < N; i++) {
+		snprintf(service, sizeof(service), "s%d", i / 8);
+		r.port = i % 8;
+		ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	}
+	struct snapshot *s = seal(NULL);
+	size_t octets = 0;
+
+	for (size_t i = 0; i < s->n_services; i++)
+		octets += s->services[i]->octets;
+	ck_assert_uint_le(octets, SNAPSHOT_OCTETS_MAX);
+	ck_assert_uint_gt(octets, SNAPSHOT_OCTETS_MAX - 20000);
+	ck_assert_uint_eq(s->dropped[DROP_LIMIT], N - s->n_instances);
+	ck_assert_uint_gt(s->dropped[DROP_LIMIT], 1000);
+
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, s), 0); /* what fitted once fits again */
+	strcpy(service, "more");
+	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	struct snapshot *again = seal(s);
+	ck_assert_uint_eq(again->n_instances, s->n_instances);
+	ck_assert_uint_eq(again->dropped[DROP_LIMIT], s->dropped[DROP_LIMIT] + 1);
+	snapshot_release(s);
+	snapshot_release(again);
+}
+END_TEST
+
+START_TEST(text_that_is_too_long_costs_the_text)
+{
+	char text[5000];
+	const char *const tags[] = { "v1", text };
+	struct report r = report_blank();
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	r.service = "inventory";
+	r.address = "10.0.0.1";
+	r.tags = tags;
+	r.n_tags = 2;
+	for (r.port = 1; r.port <= 20; r.port++)
+		ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	struct snapshot *s = seal(NULL);
+
+	ck_assert_uint_eq(s->n_instances, 20);
+	ck_assert_uint_eq(s->services[0]->instances[0].n_tags, 1);
+	ck_assert_uint_eq(dropped(s), 0);
+	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX / 2); /* leaves room for what costs more */
+	ck_assert_str_eq(s->remarks[0], "instance of \"inventory\" at \"10.0.0.1\": a tag that is too long, "
+					"left out");
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(metadata_alone_changes_nothing)
+{
+	struct metadata metadata[] = { { "lastBeat", "1" } };
+	struct snapshot *s[3];
+	struct report r = report_blank();
+
+	r.service = "inventory";
+	r.address = "10.0.0.1";
+	r.metadata = metadata;
+	for (int i = 0; i < 3; i++) {
+		metadata[0].value = i == 0 ? "1" : "2";
+		r.n_metadata = i < 2;
+		ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+		s[i] = seal(i > 0 ? s[i - 1] : NULL);
+	}
+	ck_assert(snapshot_is_same(s[0], s[1]));
+	ck_assert(snapshot_is_same(s[1], s[2]));
+	for (int i = 0; i < 3; i++)
+		snapshot_release(s[i]);
+}
+END_TEST
+
 START_TEST(registry_has_no_more_services_than_its_limit)
 {
 	char name[32];
@@ -564,6 +656,9 @@ int main(void)
 	tcase_add_test(rounds, snapshots_are_taken_over_by_pointer_and_united_where_they_meet);
 	tcase_add_test(rounds, report_is_added_to_a_kept_service);
 	tcase_add_test(limits, one_service_takes_no_more_than_its_limit);
+	tcase_add_test(rounds, metadata_alone_changes_nothing);
+	tcase_add_test(limits, registry_has_no_more_octets_than_its_limit);
+	tcase_add_test(limits, text_that_is_too_long_costs_the_text);
 	tcase_add_test(limits, registry_has_no_more_services_than_its_limit);
 	tcase_add_test(limits, fifty_thousand_instances_are_sealed_quickly);
 	tcase_set_timeout(limits, 30);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
-#include "config/config.h"
 #include "config/tree.h"
+#include "reference.h"
 
 /* Sentences are broken so that a comment fits beside a second window. */
 enum { COMMENT_WIDTH = 100 };
@@ -90,7 +90,7 @@ static void write_block(FILE *out, enum block_kind which, unsigned depth)
 	fprintf(out, "%s}\n", mark);
 }
 
-void config_write_reference(FILE *out)
+void reference_write(FILE *out)
 {
 	write_comment(out, 0, introduction);
 	fputc('\n', out);
