@@ -33,9 +33,9 @@ run_quietly()
 	}
 }
 
-echo "building into $PWD/build"
-[ -f build/build.ninja ] || run_quietly meson setup build -Dtests=disabled
-run_quietly ninja --quiet -C build src/phonebookd
+echo "building into $PWD/build-quickstart"
+[ -f build-quickstart/build.ninja ] || run_quietly meson setup build-quickstart -Dtests=disabled
+run_quietly ninja --quiet -C build-quickstart src/phonebookd
 
 # Said here, because after exec only the daemon speaks. meson is Python: the interpreter is there.
 python3 - "$port" <<'END' || exit 1
@@ -77,4 +77,4 @@ END
 	rm -rf "$scratch"
 ) >/dev/null 2>&1 </dev/null &
 trap - EXIT
-exec build/src/phonebookd -c "$conf"
+exec build-quickstart/src/phonebookd -c "$conf"

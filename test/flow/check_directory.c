@@ -206,6 +206,22 @@ START_TEST(a_broken_file_under_its_own_name_fails_the_round)
 }
 END_TEST
 
+/* Which would otherwise be the moment to forget what is not in the file any more. */
+START_TEST(a_reload_keeps_what_a_broken_file_said)
+{
+	harness_write_file(dir, "shop.json", IN("shop", "10.1.0.1"));
+	harness_write_file(dir, "cart.json", IN("cart", "10.1.0.3"));
+	start("*.json");
+	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+	harness_write_file(dir, "shop.json", "[{");
+	log_await("shop.json: ");
+	planes_reload(planes, "file \"local\" { path = \"%s/*.json\" interval = 1h jitter = 0 }\n", dir);
+	harness_write_file(dir, "cart.json", IN("cart", "10.1.0.4"));
+	planes_await(planes, CART, "NOERROR aa; 2 A 10.1.0.4");
+	planes_expect(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+}
+END_TEST
+
 START_TEST(a_storm_of_changes_ends_in_the_last_one)
 {
 	char name[32];
@@ -260,6 +276,7 @@ int main(void)
 	tcase_add_test(tc, a_directory_that_is_not_there_yet_is_awaited);
 	tcase_add_test(tc, a_directory_that_vanishes_takes_nothing_away);
 	tcase_add_loop_test(tc, a_broken_file_under_its_own_name_fails_the_round, 0, WRITERS);
+	tcase_add_test(tc, a_reload_keeps_what_a_broken_file_said);
 	tcase_add_test(tc, a_storm_of_changes_ends_in_the_last_one);
 	tcase_add_test(tc, half_a_file_of_a_dead_program_is_nothing);
 	return harness_run(suite);

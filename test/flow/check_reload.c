@@ -227,10 +227,17 @@ END_TEST
 START_TEST(data_of_another_kind_is_not_kept)
 {
 	start_http();
-	planes_reload(planes, "zone \"service.local\" { ttl = 1s }"
-			      "static \"dc1\" { instance \"10.1.0.3:80\" { service = \"cart\" } }");
-	planes_await(planes, "cart.service.local", "NOERROR aa; 1 A 10.1.0.3");
-	planes_expect(planes, SHOP, "NXDOMAIN aa");
+	planes_reload(planes, "file \"dc1\" { path = \"%s/none.json\" }", dir);
+	planes_await(planes, SHOP, "SERVFAIL ede 14");
+}
+END_TEST
+
+START_TEST(a_registry_named_in_other_letters_is_another_one)
+{
+	start_http();
+	fake_registry_answer(registries[1], &(struct fake_answer){ .hang = true });
+	planes_reload(planes, "http \"DC1\" { url = \"%s\" timeout = 1m }", fake_registry_url(registries[1]));
+	planes_await(planes, SHOP, "SERVFAIL ede 14");
 }
 END_TEST
 
@@ -393,6 +400,7 @@ int main(void)
 	tcase_add_test(stays, a_registry_of_the_same_name_keeps_its_data_until_it_speaks);
 	tcase_add_test(stays, a_registry_that_fails_after_a_reload_keeps_its_data);
 	tcase_add_test(stays, data_of_another_kind_is_not_kept);
+	tcase_add_test(stays, a_registry_named_in_other_letters_is_another_one);
 	tcase_add_test(stays, data_stays_old_over_a_reload);
 	tcase_add_test(stays, the_brake_holds_over_a_reload);
 

@@ -270,6 +270,22 @@ START_TEST(one_registry_that_speaks_is_enough)
 }
 END_TEST
 
+START_TEST(it_does_not_wait_for_ever_to_be_ready)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .hang = true });
+	create("http \"dc1\" { url = \"%s\" timeout = 1m }", fake_registry_url(registry));
+	const uint64_t start_ms = clock_ms();
+	start();
+	ck_assert(harness_wait(is_ready, NULL, LIMIT_MS));
+	ck_assert_uint_ge(clock_ms() - start_ms, 4900);
+	ck_assert_str_eq(look(0, SHOP), "SERVFAIL ede 14");
+	fake_registry_body(registry, SHOP_BODY("10.1.0.1"));
+	reload("http \"dc1\" { url = \"%s/\" }", fake_registry_url(registry));
+	await(0, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+	ck_assert_uint_eq(n_ready, 1);
+}
+END_TEST
+
 /* --- what is read is not freed --- */
 
 #define FILE_REGISTRY "file \"local\" { path = \"%s/*.json\" interval = 1h }"
@@ -305,19 +321,28 @@ END_TEST
 /* More reloads than are kept for a reader that sleeps: the rest waits for it. */
 START_TEST(a_table_stays_over_reloads)
 {
-	create("zone \"service.local\" { ttl = 30s }" STATIC("10.1.0.1"));
+	char dc1[200];
+
+	/* The last of the eight goes on asking while the ninth waits. */
+	fake_registry_body(registry, "[]");
+	snprintf(dc1, sizeof(dc1), "http \"dc1\" { url = \"%s\" interval = 100ms jitter = 0 }",
+		 fake_registry_url(registry));
+	create("zone \"service.local\" { ttl = 30s }" STATIC("10.1.0.1") "%s", dc1);
 	start();
 	await(0, SHOP, "NOERROR aa; 30 A 10.1.0.1");
 	const struct table *old = inbox_take(&inboxes[0]);
 	for (int ttl = 1; ttl <= 8; ttl++) {
 		char text[64];
 
-		reload("zone \"service.local\" { ttl = %ds }" STATIC("10.1.0.1"), ttl);
+		reload("zone \"service.local\" { ttl = %ds }" STATIC("10.1.0.1") "%s", ttl, dc1);
 		snprintf(text, sizeof(text), "NOERROR aa; %d A 10.1.0.1", ttl);
 		await(1, SHOP, text);
 	}
 	for (int ttl = 9; ttl < 20; ttl++)
-		reload("zone \"service.local\" { ttl = %ds }" STATIC("10.1.0.1"), ttl);
+		reload("zone \"service.local\" { ttl = %ds }" STATIC("10.1.0.1") "%s", ttl, dc1);
+	/* Longer than it takes until what is old is looked at. */
+	ck_assert(fake_registry_wait(registry, fake_registry_requests(registry) + 4, LIMIT_MS));
+	generation(1);
 	ck_assert_str_eq(answer(old, SHOP, RRTYPE_A), "NOERROR aa; 30 A 10.1.0.1");
 	ck_assert_str_eq(answer(old, "_status.service.local", RRTYPE_A), "NOERROR aa");
 	await(0, SHOP, "NOERROR aa; 19 A 10.1.0.1");
@@ -407,6 +432,27 @@ START_TEST(instances_known_by_host_name_are_looked_up)
 }
 END_TEST
 
+START_TEST(a_bootstrap_server_given_later_is_asked_at_once)
+{
+	static const char *const before[] = { "", "bootstrap = { \"127.0.0.1:1\" }" };
+	struct fake_dns *dns = fake_dns_start();
+
+	fake_dns_add(dns, "api.corp", "192.0.2.1", 60);
+	create("%s static \"fixed\" { instance \"api.corp:80\" { service = \"shop\" } }", before[_i]);
+	start();
+	await(0, SHOP, "NOERROR aa");
+	reload("bootstrap = { \"127.0.0.1:%u\" }\n"
+	       "static \"fixed\" { instance \"api.corp:80\" { service = \"shop\" } }",
+	       fake_dns_port(dns));
+	const uint64_t start_ms = clock_ms();
+	await(0, SHOP, "NOERROR aa; 2 A 192.0.2.1");
+	ck_assert_uint_lt(clock_ms() - start_ms, 2000);
+	feeder_destroy(feeder);
+	feeder = NULL;
+	fake_dns_stop(dns);
+}
+END_TEST
+
 /* --- the end --- */
 
 START_TEST(it_can_end_at_any_moment)
@@ -456,6 +502,7 @@ int main(void)
 	tcase_add_test(ready, it_is_ready_when_every_zone_can_answer);
 	tcase_add_test(ready, it_is_ready_when_all_have_failed);
 	tcase_add_test(ready, one_registry_that_speaks_is_enough);
+	tcase_add_test(ready, it_does_not_wait_for_ever_to_be_ready);
 
 	tcase_add_test(reading, a_table_stays_while_somebody_reads_it);
 	tcase_add_test(reading, a_table_stays_over_reloads);
@@ -465,6 +512,7 @@ int main(void)
 	tcase_add_test(reloads, the_last_of_many_reloads_holds);
 
 	tcase_add_test(rest, instances_known_by_host_name_are_looked_up);
+	tcase_add_loop_test(rest, a_bootstrap_server_given_later_is_asked_at_once, 0, 2);
 	tcase_add_loop_test(rest, it_can_end_at_any_moment, 0, 6);
 	return harness_run(suite);
 }

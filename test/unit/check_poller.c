@@ -546,6 +546,7 @@ START_TEST(a_reload_hands_on_what_the_kind_remembers)
 {
 	struct poller *before;
 
+	snprintf(path, sizeof(path), "%s/*.json", dir);
 	options = (struct registry_options){ .kind = "file",
 					     .name = "local",
 					     .path = path,
@@ -553,19 +554,19 @@ START_TEST(a_reload_hands_on_what_the_kind_remembers)
 					     .service_label = "service",
 					     .interval_ms = 3600000 };
 	brake_ms = 0;
-	harness_write_file(dir, "services.json", SHOP(AT(1)));
+	harness_write_file(dir, "a.json", SHOP(AT(1)));
+	harness_write_file(dir, "b.json", SHOP(AT(2)));
 	start();
-	await_told(1, -2, 1);
-	harness_write_file(dir, "services.json", "[{");
+	await_told(1, -2, 2);
+	harness_write_file(dir, "a.json", "[{");
 	before = poller;
-	given.previous = before;
+	given.previous = _i == 0 ? before : NULL;
 	given.inherited = poller_snapshot(before);
 	given.at_once = true;
 	ck_assert_int_eq(poller_create(&given, &poller), 0);
 	poller_destroy(before);
 	poller_start(poller);
-	await_told(2, 1, 1);
-	ck_assert_uint_eq(view().failures, 0);
+	await_told(2, 2, _i == 0 ? 2 : 1);
 }
 END_TEST
 
@@ -603,7 +604,7 @@ START_TEST(files_that_change_all_the_time_are_not_read_all_the_time)
 	}
 	start();
 	ck_assert(harness_wait(has_been_read, NULL, LIMIT_MS));
-	uint64_t end_ms = clock_ms() + 1000;
+	uint64_t end_ms = clock_ms() + 2500;
 	const unsigned before = told.n;
 	for (int i = 2; clock_ms() < end_ms; i++) {
 		snprintf(body, sizeof(body), "{\"shop\":[\"10.2.%d.%d:80\"]}", i / 250, i % 250);
@@ -611,7 +612,7 @@ START_TEST(files_that_change_all_the_time_are_not_read_all_the_time)
 		event_base_loop(loop, EVLOOP_NONBLOCK);
 	}
 	ck_assert_uint_ge(told.n, before + 1);
-	ck_assert_uint_le(told.n, before + 12);
+	ck_assert_uint_le(told.n, before + 25);
 	harness_replace_file(dir, "s0.json", "{\"cart\":[]}");
 	ck_assert(harness_wait(has_cart, NULL, LIMIT_MS));
 }
@@ -682,7 +683,7 @@ int main(void)
 	tcase_add_test(rest, inherited_data_does_not_keep_the_brake_off);
 	tcase_add_test(rest, a_registry_without_interval_is_read_once);
 	tcase_add_loop_test(rest, files_are_read_when_they_change_and_when_it_is_time, 0, 2);
-	tcase_add_test(rest, a_reload_hands_on_what_the_kind_remembers);
+	tcase_add_loop_test(rest, a_reload_hands_on_what_the_kind_remembers, 0, 2);
 	tcase_add_test(rest, files_that_change_all_the_time_are_not_read_all_the_time);
 	tcase_add_test(rest, destroying_ends_a_request_in_flight);
 	tcase_add_test(rest, destroying_before_the_start_is_fine);
