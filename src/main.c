@@ -19,7 +19,7 @@
 #include "systemd.h"
 #include "version.h"
 
-static const char default_path[] = "/etc/phonebook/phonebook.conf";
+static const char default_path[] = PHONEBOOK_CONF_PATH;
 
 struct daemon {
 	const char *path;
@@ -39,7 +39,7 @@ static int usage(FILE *out, int status)
 	      "\n"
 	      "Answers names of services from registries, forwards all other names.\n"
 	      "\n"
-	      "  -c FILE  the configuration (default: /etc/phonebook/phonebook.conf)\n"
+	      "  -c FILE  the configuration (default: " PHONEBOOK_CONF_PATH ")\n"
 	      "  -t       check the configuration and exit: 0 good, 1 not\n"
 	      "  -V       show the version and exit\n"
 	      "  -h       show this help and exit\n"
