@@ -30,7 +30,9 @@ struct daemon {
 	struct feeder *feeder;
 	struct event_base *loop;
 	struct event *signals[3], *watchdog, *ready;
-	struct inbox ready_call; /* only its wake-up is used */
+	struct inbox ready_call;                  /* only its wake-up is used */
+	uint64_t drained[SERVER_THREADS_MAX + 1]; /* of each thread, at the last look */
+	bool watched;                             /* there was a last look */
 };
 
 static int usage(FILE *out, int status)
@@ -198,12 +200,32 @@ static void on_stop(evutil_socket_t signal, short what, void *arg)
 	event_base_loopbreak(d->loop);
 }
 
+/* Whether a thread has turned since it was woken at the last look; wakes it for the next one. */
+static bool is_turning(struct inbox *in, uint64_t *last)
+{
+	const uint64_t drained = inbox_drained(in);
+	const bool turning = drained != *last;
+
+	*last = drained;
+	inbox_wake(in);
+	return turning;
+}
+
+/* A thread that hangs is what the watchdog is for: main's own loop would turn for ever. */
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
+	struct daemon *d = arg;
+	bool turning = is_turning(feeder_inbox(d->feeder), &d->drained[SERVER_THREADS_MAX]);
+
 	(void)fd;
 	(void)what;
-	(void)arg;
-	systemd_notify("WATCHDOG=1");
+	for (unsigned i = 0; i < d->n_workers; i++)
+		turning = is_turning(worker_inbox(d->workers[i]), &d->drained[i]) && turning;
+	if (turning || !d->watched)
+		systemd_notify("WATCHDOG=1");
+	else
+		log_event(LOG_ERROR, "event=watchdog error=\"a thread hangs\"");
+	d->watched = true;
 }
 
 /* On the feeder's thread. */

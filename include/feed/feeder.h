@@ -48,6 +48,9 @@ int feeder_start(struct feeder *f, void (*ready)(void *context), void *context);
  * again. Called by main while the thread runs. */
 void feeder_reload(struct feeder *f, struct feed_options *o);
 
+/* What wakes the feeder's thread: to see whether it still turns (inbox_drained()). Borrowed. */
+struct inbox *feeder_inbox(struct feeder *f);
+
 /* Stops the thread, waits for it, frees everything, the last table too: stop the serving threads first. NULL
  * is fine. */
 void feeder_destroy(struct feeder *f);

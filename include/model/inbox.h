@@ -21,6 +21,7 @@ struct table;
 struct inbox {
 	alignas(64) _Atomic(const struct table *) slot; /* feeder writes */
 	alignas(64) _Atomic uint64_t acked;             /* serving thread writes: generation in use */
+	_Atomic uint64_t drained;                       /* reader writes: wake-ups it has seen to */
 	const struct table *current;                    /* the serving thread's own */
 	int wakeup;                                     /* eventfd */
 };
@@ -44,6 +45,9 @@ uint64_t inbox_acked(const struct inbox *in);
 
 /* Reader: clears the wake-up. */
 void inbox_drain(struct inbox *in);
+
+/* Any thread: how often the reader has done so. One that was woken and still has the same number hangs. */
+uint64_t inbox_drained(const struct inbox *in);
 
 /* One thing on its way to another thread, who then owns it. Starts zeroed, static or from calloc(). */
 struct parcel {

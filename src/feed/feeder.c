@@ -311,6 +311,11 @@ void feeder_reload(struct feeder *f, struct feed_options *o)
 	inbox_wake(&f->calls);
 }
 
+struct inbox *feeder_inbox(struct feeder *f)
+{
+	return &f->calls;
+}
+
 void feeder_destroy(struct feeder *f)
 {
 	if (f == NULL)

@@ -12,6 +12,7 @@ int inbox_init(struct inbox *in)
 {
 	atomic_init(&in->slot, NULL);
 	atomic_init(&in->acked, 0);
+	atomic_init(&in->drained, 0);
 	in->current = NULL;
 	in->wakeup = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return in->wakeup < 0 ? -errno : 0;
@@ -61,6 +62,12 @@ void inbox_drain(struct inbox *in)
 	ssize_t ignored = read(in->wakeup, &count, sizeof(count));
 
 	(void)ignored;
+	atomic_fetch_add_explicit(&in->drained, 1, memory_order_relaxed);
+}
+
+uint64_t inbox_drained(const struct inbox *in)
+{
+	return atomic_load_explicit(&in->drained, memory_order_relaxed);
 }
 
 void *parcel_put(struct parcel *p, void *content)

@@ -62,7 +62,9 @@ START_TEST(a_put_wakes_until_drained)
 	ck_assert_int_eq(poll(&p, 1, 0), 0);
 	inbox_put(&inbox, one);
 	ck_assert_int_eq(poll(&p, 1, 0), 1);
+	ck_assert_uint_eq(inbox_drained(&inbox), 0);
 	inbox_drain(&inbox);
+	ck_assert_uint_eq(inbox_drained(&inbox), 1);
 	ck_assert_int_eq(poll(&p, 1, 0), 0);
 	free(one);
 }
