@@ -41,7 +41,8 @@ static void start(unsigned threads)
 			      "static \"fixed\" { instance \"10.1.0.1:80\" { service = \"shop\" } }\n"
 			      "forward \".\" { upstreams = { \"127.0.0.1:%u\" } }\n",
 			      threads, fake_upstream_port(upstream));
-	planes_await(planes, SHOP, SHOP_ANSWER);
+	ck_assert(planes_are_ready(planes)); /* every thread has its table, and not only the one we ask */
+	planes_expect(planes, SHOP, SHOP_ANSWER);
 }
 
 static void stop_in_time(void)
