@@ -50,9 +50,6 @@ struct answers {
 
 bool answers_any(const struct answers *a, enum outcome outcome);
 
-/* The addresses of both families. */
-void answers_unite(const struct answers *a, struct addresses *ret);
-
 /* The addresses to believe in, who had those of old: of a family that got no answer the ones known last stay,
  * unless the other proved the name is gone. */
 void answers_update(const struct answers *a, const struct addresses *old, struct addresses *ret);

@@ -61,13 +61,6 @@ bool answers_any(const struct answers *a, enum outcome outcome)
 	return a->of[0].outcome == outcome || a->of[1].outcome == outcome;
 }
 
-void answers_unite(const struct answers *a, struct addresses *ret)
-{
-	ret->n = 0;
-	for (int i = 0; i < FAMILIES; i++)
-		add_all(ret, &a->of[i].addresses);
-}
-
 void answers_update(const struct answers *a, const struct addresses *old, struct addresses *ret)
 {
 	const bool gone = answers_any(a, OUTCOME_NO_NAME);
