@@ -30,9 +30,9 @@ enum fetch_source {
 struct fetch_request {
 	enum fetch_source source;
 
-	/* FETCH_FILES, FETCH_SECRET: the file. FETCH_HTTP, FETCH_STREAM: goes behind the path of the URL, with
-	 * its query, percent-encoded where needed ("/v1/health/service/a%2Fb?index=7"); NULL: the URL as it
-	 * is. */
+	/* FETCH_FILES, FETCH_SECRET: the file. FETCH_HTTP, FETCH_STREAM: goes behind the path of the URL,
+	 * with its query, percent-encoded where needed ("/v1/health/service/a%2Fb?index=7"); NULL: the URL as
+	 * it is. */
 	const char *path;
 	uint64_t max_size; /* of the body, of an object of a stream, of a file; octets. 0: the options' */
 
@@ -47,7 +47,7 @@ struct fetch_request {
 	uint64_t timeout_ms; /* until the end, also of a stream, whose life it is; 0: the options' */
 	uint64_t first_ms;   /* FETCH_STREAM: until the first octet of the body; 0: silence_ms */
 	uint64_t silence_ms; /* FETCH_STREAM: without an octet for so long, it is dead */
-	bool held;           /* the server may keep it waiting: the limit on requests at a time leaves it out */
+	bool held; /* the server may keep it waiting: the limit on requests at a time leaves it out */
 
 	struct endpoint server; /* FETCH_DNS */
 	const char *name;       /* FETCH_DNS: the question */
@@ -65,9 +65,9 @@ struct fetch_result {
 	const char *error_text; /* what happened, for people; with error */
 	int status;             /* HTTP status; 200 for a file, the rcode for DNS */
 	bool unchanged;         /* FETCH_FILES: the same file as at the last round, body not read again */
-	bool last;              /* nothing follows: not set for an object of a stream and a file before others */
-	bool cached;            /* FETCH_HTTP: the answer may come from a cache on the way (Age, X-Cache) */
-	const char *body;       /* len octets, NUL behind; "" at the end of a stream */
+	bool last;        /* nothing follows: not set for an object of a stream and a file before others */
+	bool cached;      /* FETCH_HTTP: the answer may come from a cache on the way (Age, X-Cache) */
+	const char *body; /* len octets, NUL behind; "" at the end of a stream */
 	size_t len;
 	const char *content_type, *etag, *last_modified; /* NULL: not sent */
 	const struct fetch_header *headers;              /* those wanted that were sent */
@@ -92,7 +92,7 @@ struct resource {
 	 * that), and how old it was already when it came. */
 	uint64_t fresh_ms, lag_ms;
 
-	void *runner;            /* of who runs it */
+	void *runner; /* of who runs it */
 };
 
 /* What a kind asks of who runs it. Both may be called from start() and read(). */
