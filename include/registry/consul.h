@@ -32,6 +32,7 @@ struct consul_resource {
 	unsigned n_failed; /* requests with an index that failed in a row */
 	bool doubtful;     /* the last request failed: the next one goes without the index */
 	bool slot;         /* one of those that may wait at the server */
+	unsigned rest;     /* rounds until it may be hastened again */
 	bool saw_all;      /* an answer that no access rule had cut was believed */
 	bool populated;    /* the last answer had instances */
 	bool gone;         /* the list does not name it any more */
