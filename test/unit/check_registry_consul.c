@@ -122,7 +122,7 @@ static int fail_once(const char *name)
 
 static size_t count_drops(enum drop reason)
 {
-	return k.last->dropped[reason];
+	return snapshot_dropped(k.last, reason);
 }
 
 /* --- what is asked for --- */
@@ -462,6 +462,7 @@ static void begin_ab(void)
 	ck_assert_int_eq(run("list of services", "5", list_ab), STEP_AGAIN);
 	ck_assert_int_eq(run("service a", "5", one), STEP_AGAIN);
 	ck_assert_int_eq(run("service b", "5", one), STEP_AGAIN);
+	ck_assert_int_eq(run("service consul", "5", one), STEP_AGAIN);
 }
 
 START_TEST(service_goes_when_it_is_empty_and_the_list_agrees)
@@ -554,7 +555,8 @@ START_TEST(names_that_are_none_for_dns_are_counted_once)
 	ck_assert_int_eq(answer("service Order_Service", "5", one), STEP_AGAIN);
 	ck_assert_str_eq(kind_text(&k, "order_service"), "10.0.0.1:80 web-1");
 	ck_assert_str_eq(ask("service db.replica"), "/v1/health/service/db.replica");
-	ck_assert_str_eq(k.last->remarks[0], "instance dropped (service-name): service \"caf\\xc3\\xa9\"");
+	ck_assert_str_eq(snapshot_remark(k.last, 0),
+			 "instance dropped (service-name): service \"caf\\xc3\\xa9\"");
 }
 END_TEST
 
@@ -972,7 +974,7 @@ START_TEST(token_that_never_saw_everything_is_believed)
 		ck_assert_int_eq(answer_with("service web", &cut, i == 0 ? one : two), STEP_AGAIN);
 	}
 	ck_assert_uint_eq(k.last->n_instances, 2);
-	ck_assert_str_eq(k.last->remarks[0], "service web: the token does not see everything");
+	ck_assert_str_eq(snapshot_remark(k.last, 0), "service web: the token does not see everything");
 }
 END_TEST
 
@@ -996,7 +998,7 @@ START_TEST(cluster_without_a_leader_is_a_remark)
 	ck_assert_int_eq(answer_with("service web", &head, one), STEP_AGAIN);
 	ck_assert_uint_eq(find("service web")->lag_ms, 184467);
 	ck_assert_str_eq(kind_text(&k, "web"), "10.0.0.1:80 web-1");
-	ck_assert_str_eq(k.last->remarks[0], "service web: the servers of Consul have no leader");
+	ck_assert_str_eq(snapshot_remark(k.last, 0), "service web: the servers of Consul have no leader");
 }
 END_TEST
 
