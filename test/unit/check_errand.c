@@ -172,7 +172,7 @@ START_TEST(rounds_follow_each_other_after_the_interval)
 
 	await(&t->n_read, 4);
 	for (int i = 1; i < 4; i++)
-		ck_assert_uint_ge(t->asked_ms[i] - t->asked_ms[i - 1], 100);
+		ck_assert_uint_ge(t->asked_ms[i] - t->asked_ms[i - 1], 95); /* the loop's clock is coarse */
 	ck_assert_uint_eq(n_news[ERRAND_GOOD], 4);
 	ck_assert_uint_eq(crew.n_spoken, 1);
 	ck_assert_uint_eq(crew.n_concluded, 1);
@@ -202,7 +202,7 @@ START_TEST(requests_that_wait_at_the_server_follow_at_once_but_not_for_ever)
 	start(0, STEP_AGAIN);
 	await(&t->n_read, 10);
 	ck_assert_uint_lt(t->asked_ms[7] - t->asked_ms[0], 1000);
-	ck_assert_uint_ge(t->asked_ms[9] - t->asked_ms[0], 1000);
+	ck_assert_uint_ge(t->asked_ms[9] - t->asked_ms[0], 990);
 }
 END_TEST
 
@@ -299,8 +299,8 @@ START_TEST(refusals_are_not_repeated_faster_than_the_interval)
 	fake_registry_answer(server, &(struct fake_answer){ .status = 403 });
 	const struct thing *t = start(0, STEP_PAUSE);
 	await(&t->n_read, 3);
-	ck_assert_uint_ge(t->asked_ms[1] - t->asked_ms[0], 700);
-	ck_assert_uint_ge(t->asked_ms[2] - t->asked_ms[1], 700);
+	ck_assert_uint_ge(t->asked_ms[1] - t->asked_ms[0], 690);
+	ck_assert_uint_ge(t->asked_ms[2] - t->asked_ms[1], 690);
 }
 END_TEST
 
