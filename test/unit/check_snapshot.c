@@ -45,7 +45,7 @@ static size_t dropped(const struct snapshot *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < DROP_REASONS; i++)
-		n += s->dropped[i];
+		n += snapshot_dropped(s, (enum drop)i);
 	return n;
 }
 
@@ -79,9 +79,9 @@ START_TEST(report_is_taken_in_or_dropped_by_its_reason)
 		ck_assert_str_eq(s->services[0]->name, "inventory");
 	ck_assert_uint_eq(s->n_instances, drops[_i].reason == DROP_NONE);
 	ck_assert_uint_eq(dropped(s), drops[_i].reason != DROP_NONE);
-	ck_assert_uint_eq(s->n_remarks, drops[_i].reason != DROP_NONE);
+	ck_assert_uint_eq(snapshot_n_remarks(s), drops[_i].reason != DROP_NONE);
 	if (drops[_i].reason != DROP_NONE)
-		ck_assert_uint_eq(s->dropped[drops[_i].reason], 1);
+		ck_assert_uint_eq(snapshot_dropped(s, drops[_i].reason), 1);
 	snapshot_release(s);
 }
 END_TEST
@@ -337,7 +337,7 @@ START_TEST(service_without_instances_is_known)
 	ck_assert_uint_eq(s->n_services, 2);
 	ck_assert_uint_eq(snapshot_find(s, "idle")->n_instances, 0);
 	ck_assert_uint_eq(snapshot_find(s, "busy")->n_instances, 1);
-	ck_assert_uint_eq(s->dropped[DROP_SERVICE_NAME], 1);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_SERVICE_NAME), 1);
 	snapshot_release(s);
 }
 END_TEST
@@ -365,9 +365,9 @@ START_TEST(snapshots_are_taken_over_by_pointer_and_united_where_they_meet)
 	ck_assert_ptr_eq(all->services[0], one->services[0]);
 	ck_assert_uint_eq(all->services[1]->n_instances, 2);
 	ck_assert_ptr_eq(all->services[2], one->services[2]);
-	ck_assert_uint_eq(all->dropped[DROP_SERVICE_NAME], 1);
-	ck_assert_uint_eq(all->n_remarks, 2);
-	ck_assert_str_eq(all->remarks[1], "one");
+	ck_assert_uint_eq(snapshot_dropped(all, DROP_SERVICE_NAME), 1);
+	ck_assert_uint_eq(snapshot_n_remarks(all), 2);
+	ck_assert_str_eq(snapshot_remark(all, 1), "one");
 
 	/* The same again is the same services, also the one that had to be united. */
 	snapshot_release(one);
@@ -409,11 +409,11 @@ START_TEST(one_service_takes_no_more_than_its_limit)
 	struct snapshot *s = seal(NULL);
 
 	ck_assert_uint_eq(s->n_instances, SERVICE_INSTANCES_MAX + 1);
-	ck_assert_uint_eq(s->dropped[DROP_LIMIT], 10);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_LIMIT), 10);
 	ck_assert_int_eq(snapshot_builder_add_snapshot(b, s), 0);
 	add("a", "10.9.9.9", 80);
 	struct snapshot *more = seal(s);
-	ck_assert_uint_eq(more->dropped[DROP_LIMIT], 11);
+	ck_assert_uint_eq(snapshot_dropped(more, DROP_LIMIT), 11);
 	ck_assert_ptr_eq(more->services[0], s->services[0]);
 	snapshot_release(s);
 	snapshot_release(more);
@@ -450,15 +450,15 @@ START_TEST(registry_has_no_more_octets_than_its_limit)
 		octets += s->services[i]->octets;
 	ck_assert_uint_le(octets, SNAPSHOT_OCTETS_MAX);
 	ck_assert_uint_gt(octets, SNAPSHOT_OCTETS_MAX - 20000);
-	ck_assert_uint_eq(s->dropped[DROP_LIMIT], N - s->n_instances);
-	ck_assert_uint_gt(s->dropped[DROP_LIMIT], 1000);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_LIMIT), N - s->n_instances);
+	ck_assert_uint_gt(snapshot_dropped(s, DROP_LIMIT), 1000);
 
 	ck_assert_int_eq(snapshot_builder_add_snapshot(b, s), 0); /* what fitted once fits again */
 	strcpy(service, "more");
 	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
 	struct snapshot *again = seal(s);
 	ck_assert_uint_eq(again->n_instances, s->n_instances);
-	ck_assert_uint_eq(again->dropped[DROP_LIMIT], s->dropped[DROP_LIMIT] + 1);
+	ck_assert_uint_eq(snapshot_dropped(again, DROP_LIMIT), snapshot_dropped(s, DROP_LIMIT) + 1);
 	snapshot_release(s);
 	snapshot_release(again);
 }
@@ -483,9 +483,10 @@ START_TEST(text_that_is_too_long_costs_the_text)
 	ck_assert_uint_eq(s->n_instances, 20);
 	ck_assert_uint_eq(s->services[0]->instances[0].n_tags, 1);
 	ck_assert_uint_eq(dropped(s), 0);
-	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX / 2); /* leaves room for what costs more */
-	ck_assert_str_eq(s->remarks[0], "instance of \"inventory\" at \"10.0.0.1\": a tag that is too long, "
-					"left out");
+	ck_assert_uint_eq(snapshot_n_remarks(s), REMARKS_MAX / 2); /* leaves room for what costs more */
+	ck_assert_str_eq(snapshot_remark(s, 0),
+			 "instance of \"inventory\" at \"10.0.0.1\": a tag that is too long, "
+			 "left out");
 	snapshot_release(s);
 }
 END_TEST
@@ -526,7 +527,7 @@ START_TEST(registry_has_no_more_services_than_its_limit)
 
 	ck_assert_uint_eq(s->n_services, SNAPSHOT_SERVICES_MAX);
 	ck_assert_uint_eq(s->n_instances, 1);
-	ck_assert_uint_eq(s->dropped[DROP_LIMIT], 4);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_LIMIT), 4);
 	snapshot_release(s);
 }
 END_TEST
@@ -543,14 +544,16 @@ START_TEST(first_drops_are_told_in_plain_text)
 		    80);
 	struct snapshot *s = seal(NULL);
 
-	ck_assert_uint_eq(s->dropped[DROP_ADDRESS], 21);
-	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX / 2);
-	ck_assert_str_eq(s->remarks[0], "instance of \"inventory\" dropped (address): \"010.000.001.012\"");
-	ck_assert_str_eq(s->remarks[1],
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_ADDRESS), 21);
+	ck_assert_uint_eq(snapshot_n_remarks(s), REMARKS_MAX / 2);
+	ck_assert_str_eq(snapshot_remark(s, 0),
+			 "instance of \"inventory\" dropped (address): \"010.000.001.012\"");
+	ck_assert_str_eq(snapshot_remark(s, 1),
 			 "instance of \"inven\\x09tory\\x1b[2J\" dropped (service-name): \"10.0.0.1\"");
-	ck_assert_str_eq(s->remarks[2], "instance of \"inventory\" dropped (port): \"10.0.0.1 port 70000\"");
+	ck_assert_str_eq(snapshot_remark(s, 2),
+			 "instance of \"inventory\" dropped (port): \"10.0.0.1 port 70000\"");
 	ck_assert_str_eq(
-		s->remarks[3],
+		snapshot_remark(s, 3),
 		"instance of \"inventory\" dropped (address): \"not an address, and a text much too long "
 		"to be printed whole in any line of a lo\"...");
 	snapshot_release(s);
@@ -568,11 +571,11 @@ START_TEST(remarks_are_limited_and_visible)
 	snapshot_builder_drop(b, DROP_SHAPE, "null");
 	struct snapshot *s = seal(NULL);
 
-	ck_assert_uint_eq(s->dropped[DROP_SHAPE], 1);
-	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX);
-	ck_assert_str_eq(s->remarks[0], "0: line\\x0abreak");
-	ck_assert_uint_lt(strlen(s->remarks[3]), 256);
-	ck_assert_uint_gt(strlen(s->remarks[3]), 200);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_SHAPE), 1);
+	ck_assert_uint_eq(snapshot_n_remarks(s), REMARKS_MAX);
+	ck_assert_str_eq(snapshot_remark(s, 0), "0: line\\x0abreak");
+	ck_assert_uint_lt(strlen(snapshot_remark(s, 3)), 256);
+	ck_assert_uint_gt(strlen(snapshot_remark(s, 3)), 200);
 	snapshot_release(s);
 }
 END_TEST
@@ -590,7 +593,7 @@ START_TEST(failure_has_a_text_and_sealing_empties_the_builder)
 	struct snapshot *s = seal(NULL);
 	ck_assert_uint_eq(s->n_services, 0);
 	ck_assert_uint_eq(dropped(s), 0);
-	ck_assert_uint_eq(s->n_remarks, 0);
+	ck_assert_uint_eq(snapshot_n_remarks(s), 0);
 	ck_assert_str_eq(snapshot_builder_error(b), "");
 	ck_assert_ptr_eq(snapshot_keep(s), s);
 	snapshot_release(s);
