@@ -25,7 +25,7 @@ enum {
 	/* A name has at most 253 characters, the name of a namespace 63. */
 	KUBERNETES_KEY_SIZE = 320,
 
-	/* As large as the API server's own answers are by default: a page of ordinary slices is 1 MB. */
+	/* What the API's own clients ask for. Of ordinary slices, a page is 1 MB. */
 	KUBERNETES_PAGE = 500,
 };
 

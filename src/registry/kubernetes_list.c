@@ -157,15 +157,14 @@ static int go_to_next(struct page *p)
 /* A list that needed several pages may be too large for one answer, and is read so the next time too. */
 static int complete(struct registry *r, struct collection *c)
 {
-	const bool watch = r->options->watch;
-
 	c->listing = c->n_pages == 0 && c->listed != NULL ? LIST_NEWER : LIST_PAGES;
 	free(c->position);
 	c->position = c->listed;
 	c->listed = NULL;
+	free(c->next);
+	c->next = NULL;
 	ledger_commit(r->ledger, &c->resource.part);
-	abandon(r, c);
-	return watch ? STEP_AGAIN : STEP_PAUSE;
+	return r->options->watch ? STEP_AGAIN : STEP_PAUSE;
 }
 
 /* The position is that of the first page. All have the same; where they had not, nothing would be missed. */
@@ -188,7 +187,6 @@ static int take_list(struct registry *r, struct collection *c, const struct fetc
 	struct page p = { .r = r, .c = c, .b = b };
 
 	if (c->next == NULL) {
-		abandon(r, c);
 		c->n_pages = 0;
 		ledger_begin(r->ledger, &c->resource.part);
 	}
