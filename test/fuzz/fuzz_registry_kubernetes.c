@@ -52,6 +52,8 @@ static void run(struct registry *r, struct ledger *ledger, const uint8_t *data, 
 		if (registry_kubernetes.ask(r, resources[data[0] & 1], &request, NULL) < 0)
 			abort();
 		read_piece(r, data[0], data + 1, len - 1);
+		if (data[0] & 32)
+			ledger_abort(ledger, &resources[data[0] & 1]->part);
 		if (ledger_seal(ledger, &s) == 0)
 			snapshot_release(s);
 		data += len + (end != NULL);
