@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* model/united.h -- the services of a ledger: who says what of each, and how sure that is.
+ *
+ *   statement (what an item says) --united_replace--> services touched --united_seal--> snapshot
+ *
+ * Taking a statement in may fail, putting it in the place of another cannot: so a complete answer is
+ * prepared item by item and then holds as a whole. Part of the ledger; feeder thread only.
+ */
+#ifndef PHONEBOOK_MODEL_UNITED_H
+#define PHONEBOOK_MODEL_UNITED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "model/groups.h"
+#include "model/ledger.h"
+#include "model/snapshot.h"
+
+struct united_service;
+
+/* One service, or the findings, of one statement. Of what holds, linked to all others about the same. */
+struct contribution {
+	const struct statement *statement;
+	struct united_service *about;
+	LIST_ENTRY(contribution) others;
+};
+
+/* What one item says. */
+struct statement {
+	struct snapshot *snapshot;
+	const char *key;                     /* of the item, which outlives it */
+	struct contribution contributions[]; /* one for each service, and for findings if there are any */
+};
+
+struct united {
+	void *services;                       /* a tree of tsearch(3), by name */
+	size_t n;                             /* in the tree */
+	SLIST_HEAD(, united_service) touched; /* since the last seal */
+	size_t n_touched;                     /* of the services */
+	struct united_service *findings;      /* what is wrong is gathered as if it was a service */
+	size_t n_left_out;                    /* instances of services that have too many */
+	struct snapshot *sealed;              /* last; NULL: never */
+	struct groups groups;                 /* empty between two calls */
+};
+
+int united_init(struct united *u);
+void united_finish(struct united *u);
+
+/* Makes a statement that does not hold yet, and keeps the snapshot. -ENOMEM, or -EDQUOT when there would be
+ * more than SNAPSHOT_SERVICES_MAX services. */
+int united_prepare(struct united *u, const char *key, struct snapshot *s, struct statement **ret);
+
+/* Throws a statement away that does not hold. NULL is fine. */
+void united_discard(struct united *u, struct statement *st);
+
+/* From now on the second statement holds and the first, thrown away, does not; either may be NULL. What
+ * differs between them is doubted until the part says the same again; without one, all they are about is
+ * certain. */
+void united_replace(struct united *u, struct statement *old, struct statement *st,
+		    struct ledger_part *doubter);
+
+/* What the part changed in an earlier round is certain. */
+void united_settle(struct united *u, struct ledger_part *p);
+
+bool united_is_touched(const struct united *u);
+bool united_is_certain(const struct united *u, const char *service);
+
+/* As ledger_seal(). */
+int united_seal(struct united *u, struct snapshot **ret);
+
+#endif
