@@ -58,7 +58,7 @@ struct collection {
 
 	char *position;     /* up to which the ledger knows everything; NULL: to be listed first */
 	bool watching;      /* the request under way is a watch */
-	unsigned n_refused; /* watches in a row, that had no use for the position */
+	unsigned n_refused; /* watches in a row that had no use for the position */
 
 	enum listing listing;
 	unsigned page_size;
