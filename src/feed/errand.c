@@ -104,17 +104,24 @@ static void leave_queue(struct errand *e)
 	e->is_queued = false;
 }
 
+/* Whoever waits first tries again; should there be no room after all, it waits on. */
+static void wake_next(struct crew *c)
+{
+	struct errand *next = TAILQ_FIRST(&c->queue);
+
+	if (next == NULL)
+		return;
+	leave_queue(next);
+	arm(next, 0);
+}
+
 static void stop_running(struct errand *e)
 {
 	if (!e->is_running)
 		return;
 	e->is_running = false;
 	e->crew->n_running--;
-	struct errand *next = TAILQ_FIRST(&e->crew->queue);
-	if (next != NULL) {
-		leave_queue(next);
-		arm(next, 0);
-	}
+	wake_next(e->crew);
 }
 
 /* Ends the request under way, or what is left of it. */
@@ -491,6 +498,7 @@ void crew_stop(struct crew *c, struct resource *res)
 	ledger_drop(c->o.ledger, &res->part);
 	res->runner = NULL;
 	free(e);
+	wake_next(c); /* it may have been woken itself and not have run yet */
 }
 
 void crew_hasten(struct crew *c, struct resource *res)
