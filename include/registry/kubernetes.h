@@ -25,7 +25,7 @@ enum {
 	/* A name has at most 253 characters, the name of a namespace 63. */
 	KUBERNETES_KEY_SIZE = 320,
 
-	/* As large as the API server's own answers are by default: a page of ordinary slices is 1 MB. */
+	/* What the API's own clients ask for. Of ordinary slices, a page is 1 MB. */
 	KUBERNETES_PAGE = 500,
 };
 
@@ -58,13 +58,11 @@ struct collection {
 
 	char *position; /* up to which the ledger knows everything; NULL: to be listed first */
 	bool watching;  /* the request under way is a watch */
-	bool heard;     /* and an event came */
 
 	enum listing listing;
 	unsigned page_size;
-	char *next;     /* page of the list under way; NULL: the first */
-	char *listed;   /* position of its first page */
-	size_t n_pages; /* before the next */
+	char *next;   /* page of the list under way; NULL: the first */
+	char *listed; /* position of its first page */
 };
 
 struct registry {
@@ -81,6 +79,9 @@ int kubernetes_read_list(struct registry *r, struct collection *c, const struct 
 			 struct snapshot_builder *b);
 int kubernetes_read_watch(struct registry *r, struct collection *c, const struct fetch_result *res,
 			  struct snapshot_builder *b);
+
+/* The pages that were read say nothing. */
+void kubernetes_abandon_list(struct registry *r, struct collection *c);
 
 /* Nothing can be watched from the position any more: the latest state is listed next. */
 void kubernetes_forget_position(struct collection *c);

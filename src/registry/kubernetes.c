@@ -107,8 +107,10 @@ static void add_list_parameters(struct collection *c, struct path *p)
 	}
 }
 
-static void ask_list(struct collection *c, struct path *p, struct fetch_request *ret)
+static void ask_list(struct registry *r, struct collection *c, struct path *p, struct fetch_request *ret)
 {
+	if (!c->resource.part.in_round)
+		kubernetes_abandon_list(r, c); /* who runs us has given it up */
 	add_list_parameters(c, p);
 	*ret = (struct fetch_request){ .source = FETCH_HTTP };
 }
@@ -119,7 +121,6 @@ static void ask_watch(struct registry *r, struct collection *c, struct path *p, 
 	const unsigned seconds = WATCH_MIN_S + random_below(&r->random, WATCH_SPREAD_S + 1);
 	const uint64_t silence_ms = seconds * 1000ULL + GRACE_MS;
 
-	c->heard = false;
 	add_parameter(p, "watch", "1");
 	add_parameter(p, "allowWatchBookmarks", "true");
 	add_parameter(p, "resourceVersion", c->position);
@@ -144,7 +145,7 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 	if (c->watching)
 		ask_watch(r, c, &path, &request);
 	else
-		ask_list(c, &path, &request);
+		ask_list(r, c, &path, &request);
 	add_octets(&path, "", 1);
 	if (path.error < 0)
 		return path.error;

@@ -10,9 +10,6 @@
 enum {
 	/* Those of today are 100 to 400 octets, around the name of an object. */
 	TOKEN_MAX = 4096,
-
-	/* A page may be empty and have another behind it, so the objects are no bound. */
-	PAGES_MAX = 16384,
 };
 
 /* One page while it is read. */
@@ -24,7 +21,7 @@ struct page {
 	char *position, *next;
 };
 
-static void abandon(struct registry *r, struct collection *c)
+void kubernetes_abandon_list(struct registry *r, struct collection *c)
 {
 	ledger_abort(r->ledger, &c->resource.part);
 	free(c->next);
@@ -146,8 +143,6 @@ static int go_to_next(struct page *p)
 
 	if (c->next != NULL && strcmp(c->next, p->next) == 0)
 		return snapshot_builder_fail(p->b, -EBADMSG, "a page that names itself as the next one");
-	if (++c->n_pages >= PAGES_MAX)
-		return snapshot_builder_fail(p->b, -EFBIG, "a list of more than %d pages", PAGES_MAX);
 	free(c->next);
 	c->next = p->next;
 	p->next = NULL;
@@ -157,15 +152,14 @@ static int go_to_next(struct page *p)
 /* A list that needed several pages may be too large for one answer, and is read so the next time too. */
 static int complete(struct registry *r, struct collection *c)
 {
-	const bool watch = r->options->watch;
-
-	c->listing = c->n_pages == 0 && c->listed != NULL ? LIST_NEWER : LIST_PAGES;
+	c->listing = c->next == NULL && c->listed != NULL ? LIST_NEWER : LIST_PAGES;
 	free(c->position);
 	c->position = c->listed;
 	c->listed = NULL;
+	free(c->next);
+	c->next = NULL;
 	ledger_commit(r->ledger, &c->resource.part);
-	abandon(r, c);
-	return watch ? STEP_AGAIN : STEP_PAUSE;
+	return r->options->watch ? STEP_AGAIN : STEP_PAUSE;
 }
 
 /* The position is that of the first page. All have the same; where they had not, nothing would be missed. */
@@ -173,7 +167,7 @@ static int take_page(struct page *p)
 {
 	struct collection *c = p->c;
 
-	if (c->n_pages == 0) {
+	if (c->next == NULL) {
 		c->listed = p->position;
 		p->position = NULL;
 	}
@@ -187,11 +181,8 @@ static int take_list(struct registry *r, struct collection *c, const struct fetc
 {
 	struct page p = { .r = r, .c = c, .b = b };
 
-	if (c->next == NULL) {
-		abandon(r, c);
-		c->n_pages = 0;
+	if (c->next == NULL)
 		ledger_begin(r->ledger, &c->resource.part);
-	}
 	int status = read_page(&p, res);
 	if (status == 0)
 		status = take_page(&p);
@@ -219,6 +210,7 @@ static int ask_for_less(struct collection *c, const struct fetch_result *res, st
 static int take_refusal(struct collection *c, const struct fetch_result *res, struct snapshot_builder *b)
 {
 	const enum verdict verdict = kubernetes_read_refusal(res, b);
+	const bool latest = c->listing == LIST_PAGES || c->listing == LIST_WHOLE;
 
 	if (verdict == VERDICT_EXPIRED && c->next != NULL) {
 		c->listing = LIST_WHOLE;
@@ -226,7 +218,7 @@ static int take_refusal(struct collection *c, const struct fetch_result *res, st
 	}
 	if (verdict == VERDICT_EXPIRED || verdict == VERDICT_AHEAD)
 		kubernetes_forget_position(c);
-	return -EPROTO;
+	return verdict == VERDICT_EXPIRED && !latest ? STEP_ASK : -EPROTO;
 }
 
 int kubernetes_read_list(struct registry *r, struct collection *c, const struct fetch_result *res,
@@ -237,7 +229,7 @@ int kubernetes_read_list(struct registry *r, struct collection *c, const struct 
 	if (res->error == 0 && res->status == 200) {
 		status = take_list(r, c, res, b);
 		if (status < 0)
-			abandon(r, c);
+			kubernetes_abandon_list(r, c);
 		return status;
 	}
 	if (res->error == -EFBIG)
@@ -246,6 +238,6 @@ int kubernetes_read_list(struct registry *r, struct collection *c, const struct 
 		status = snapshot_builder_fail(b, res->error, "%s", res->error_text);
 	else
 		status = take_refusal(c, res, b);
-	abandon(r, c);
+	kubernetes_abandon_list(r, c);
 	return status;
 }

@@ -115,13 +115,10 @@ static int read_event(struct registry *r, struct collection *c, const struct fet
 	return status;
 }
 
-/* A connection that is lost costs nothing: the position is that of the last whole event. A watch that ran out
- * of time after it was alive had a server that does not end it as asked, or died without a word; another one
- * will tell. Of what we cannot read, the list may have a better form. */
+/* A connection that is lost costs nothing: the position is that of the last whole event. Of what we cannot
+ * read, the list may have a better form. */
 static int take_end(struct collection *c, const struct fetch_result *res, struct snapshot_builder *b)
 {
-	if (res->error == -ETIMEDOUT && c->heard)
-		return STEP_AGAIN;
 	if (res->error == -EFBIG || res->error == -EBADMSG)
 		kubernetes_forget_position(c);
 	return snapshot_builder_fail(b, res->error, "%s", res->error_text);
@@ -147,6 +144,5 @@ int kubernetes_read_watch(struct registry *r, struct collection *c, const struct
 		return take_refusal(c, res, b);
 	if (res->last && res->len == 0)
 		return STEP_AGAIN;
-	c->heard = true;
 	return read_event(r, c, res, b);
 }
