@@ -51,7 +51,7 @@ int dns_answer_read(const struct fetch_result *result, const struct name *name, 
 
 void dns_answer_finish(struct dns_answer *a);
 
-/* Where the addresses of that owner begin; n_addresses if it has none. */
-size_t dns_answer_find(const struct dns_answer *a, const struct name *owner);
+/* How many addresses that owner has; the first of them is at the index written to first, if there is one. */
+size_t dns_answer_find(const struct dns_answer *a, const struct name *owner, size_t *first);
 
 #endif

@@ -266,9 +266,9 @@ static void sort(struct dns_answer *a)
 	find_apart(a->srvs, a->n_srvs);
 }
 
-size_t dns_answer_find(const struct dns_answer *a, const struct name *owner)
+size_t dns_answer_find(const struct dns_answer *a, const struct name *owner, size_t *first)
 {
-	size_t low = 0, high = a->n_addresses;
+	size_t low = 0, high = a->n_addresses, n = 0;
 
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
@@ -278,9 +278,10 @@ size_t dns_answer_find(const struct dns_answer *a, const struct name *owner)
 		else
 			high = middle;
 	}
-	if (low < a->n_addresses && name_equal(&a->addresses[low].owner, owner))
-		return low;
-	return a->n_addresses;
+	while (low + n < a->n_addresses && name_equal(&a->addresses[low + n].owner, owner))
+		n++;
+	*first = low;
+	return n;
 }
 
 /* --- all of it --- */
