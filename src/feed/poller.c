@@ -28,8 +28,11 @@ struct poller {
 	struct brake *brake;
 	struct event *settle, *brake_timer;
 
-	/* What was believed before this poller: it stands in for what has not been heard yet. */
-	struct snapshot *inherited;
+	/* What was believed before this poller stands in for what has not been heard yet. What is missing
+	 * when all has been heard for the first time is a loss like any other: it counts as not heard of
+	 * until all has been heard twice, as far as rounds can tell. */
+	struct snapshot *inherited, *unheard;
+	size_t n_repeated;
 	struct snapshot *heard;  /* the last that was sealed */
 	struct snapshot *judged; /* the same, with what was inherited */
 	struct snapshot *believed;
@@ -139,7 +142,8 @@ static bool is_certain(void *context, const char *service)
 {
 	const struct poller *p = context;
 
-	return ledger_is_certain(p->ledger, service);
+	return ledger_is_certain(p->ledger, service) &&
+	       (p->unheard == NULL || snapshot_find(p->unheard, service) == NULL);
 }
 
 static uint64_t limit(void *context, const char *service)
@@ -189,12 +193,30 @@ static int hear(struct poller *p)
 		snapshot_release(heard);
 		return r;
 	}
-	if (has_heard_all(p))
-		replace(&p->inherited, NULL);
+	if (p->inherited != NULL && has_heard_all(p)) {
+		p->unheard = p->inherited;
+		p->inherited = NULL;
+		p->n_repeated = 0;
+	}
 	log_remarks(p, p->heard, heard);
 	replace(&p->heard, heard);
 	replace(&p->judged, judged);
 	return 0;
+}
+
+static void count_change(void *context, const char *name)
+{
+	(void)name;
+	++*(size_t *)context;
+}
+
+/* A service that went and came back before anybody believed it is another one with the same content. */
+static bool says_the_same(const struct snapshot *a, const struct snapshot *b)
+{
+	size_t n = 0;
+
+	snapshot_compare(a, b, count_change, &n);
+	return n == 0;
 }
 
 /* Judges what was heard last, once more after a while. On -ENOMEM what was believed stays. */
@@ -211,8 +233,7 @@ static int judge(struct poller *p)
 
 	if (r != 0)
 		return r;
-	/* The same services: nothing to tell anybody. */
-	if (p->believed != NULL && snapshot_is_same(p->believed, v.believed)) {
+	if (p->believed != NULL && says_the_same(p->believed, v.believed)) {
 		snapshot_release(v.believed);
 		v.believed = snapshot_keep(p->believed);
 	}
@@ -318,6 +339,8 @@ static void on_news(void *context, const struct resource *res, enum errand_news 
 		log_failure(p, res, error);
 		p->failing = true;
 	}
+	if (news == ERRAND_GOOD && p->unheard != NULL && ++p->n_repeated >= p->crew.n)
+		replace(&p->unheard, NULL);
 	event_active(p->settle, EV_TIMEOUT, 0);
 }
 
@@ -416,6 +439,7 @@ void poller_destroy(struct poller *p)
 	ledger_destroy(p->ledger);
 	brake_destroy(p->brake);
 	snapshot_release(p->inherited);
+	snapshot_release(p->unheard);
 	snapshot_release(p->heard);
 	snapshot_release(p->judged);
 	snapshot_release(p->believed);

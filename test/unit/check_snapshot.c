@@ -122,37 +122,79 @@ START_TEST(instances_keep_all_that_was_reported)
 }
 END_TEST
 
-START_TEST(first_report_of_an_instance_stands_with_the_tags_of_both)
+static void add_instance(enum health health, int64_t weight, int64_t priority, uint32_t ttl_s,
+			 const char *zone)
 {
-	const char *const blue[] = { "blue", "v1" }, *const green[] = { "green", "v1" };
+	const char *const tags[] = { "v1", zone };
 	struct report r = report_blank();
 
 	r.service = "inventory";
-	r.address = "10.0.0.1";
+	r.address = strcmp(zone, "one") == 0 ? "10.0.0.1" : "[::ffff:10.0.0.1]";
 	r.port = 80;
-	r.weight = 7;
-	r.health = HEALTH_CRITICAL;
-	r.tags = blue;
+	r.health = health;
+	r.weight = weight;
+	r.priority = priority;
+	r.ttl_s = ttl_s;
+	r.zone = zone;
+	r.tags = tags;
 	r.n_tags = 2;
 	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
-	r.weight = 9;
-	r.health = HEALTH_PASSING;
-	r.tags = green;
-	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
-	r.service = "INVENTORY";
-	r.address = "[::ffff:10.0.0.1]";
-	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+}
+
+/* Of the reports "one" and "two", in this order. */
+static const struct {
+	struct {
+		enum health health;
+		int64_t weight, priority;
+		uint32_t ttl_s;
+	} one, two;
+	const char *stands;
+	unsigned ttl_s;
+} alike[] = {
+	{ { HEALTH_PASSING, 1, 0, 9 }, { HEALTH_PASSING, 1, 0, 9 }, "one", 9 },
+	{ { HEALTH_PASSING, 1, 9, 5 }, { HEALTH_WARNING, 9, 0, 9 }, "one", 5 },
+	{ { HEALTH_CRITICAL, 9, 0, 9 }, { HEALTH_WARNING, 1, 9, 9 }, "two", 9 },
+	{ { HEALTH_CRITICAL, 0, 0, 0 }, { HEALTH_PASSING, 0, 0, TTL_CAP_NONE }, "two", 0 },
+	{ { HEALTH_WARNING, 1, 0, 9 }, { HEALTH_WARNING, 2, 9, 1 }, "two", 1 },
+	{ { HEALTH_WARNING, 2, 9, 9 }, { HEALTH_WARNING, 1, 0, 9 }, "one", 9 },
+	{ { HEALTH_PASSING, 1, 2, 9 }, { HEALTH_PASSING, 1, 1, 9 }, "two", 9 },
+	{ { HEALTH_PASSING, 1, 1, 9 }, { HEALTH_PASSING, 1, 2, 9 }, "one", 9 },
+};
+
+START_TEST(of_reports_alike_the_best_stands_with_the_tags_of_all)
+{
+	add_instance(alike[_i].one.health, alike[_i].one.weight, alike[_i].one.priority, alike[_i].one.ttl_s,
+		     "one");
+	add_instance(alike[_i].two.health, alike[_i].two.weight, alike[_i].two.priority, alike[_i].two.ttl_s,
+		     "two");
 	struct snapshot *s = seal(NULL);
 	const struct instance *in = s->services[0]->instances;
 
 	ck_assert_uint_eq(s->n_instances, 1);
-	ck_assert_uint_eq(in->weight, 7);
-	ck_assert_int_eq(in->health, HEALTH_CRITICAL);
+	ck_assert_str_eq(in->zone, alike[_i].stands);
+	ck_assert_uint_eq(in->ttl_s, alike[_i].ttl_s);
 	ck_assert_uint_eq(in->n_tags, 3);
-	ck_assert_str_eq(in->tags[0], "blue");
-	ck_assert_str_eq(in->tags[1], "green");
+	ck_assert_str_eq(in->tags[0], "one");
+	ck_assert_str_eq(in->tags[1], "two");
 	ck_assert_str_eq(in->tags[2], "v1");
 	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(a_cap_on_ttls_is_part_of_being_equal)
+{
+	add_instance(HEALTH_PASSING, 1, 0, 9, "one");
+	struct snapshot *one = seal(NULL);
+	add_instance(HEALTH_PASSING, 1, 0, 8, "one");
+	struct snapshot *two = seal(one);
+	add_instance(HEALTH_PASSING, 1, 0, 8, "one");
+	struct snapshot *three = seal(two);
+
+	ck_assert(!snapshot_is_same(one, two));
+	ck_assert(snapshot_is_same(two, three));
+	snapshot_release(one);
+	snapshot_release(two);
+	snapshot_release(three);
 }
 END_TEST
 
@@ -265,6 +307,43 @@ START_TEST(snapshots_that_share_all_services_are_the_same)
 	struct snapshot *const all[] = { empty, also_empty, one, again, stranger, fewer, other };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		snapshot_release(all[i]);
+}
+END_TEST
+
+START_TEST(derived_snapshot_differs_in_its_changes_only)
+{
+	add("b", "10.0.0.1", 80);
+	add("d", "10.0.0.2", 80);
+	add("f", "10.0.0.3", 80);
+	add("f", "nowhere at all", 80);
+	struct snapshot *one = seal(NULL);
+	add("a", "10.0.0.4", 80);
+	add("d", "10.0.0.5", 80);
+	add("d", "10.0.0.6", 80);
+	add("g", "10.0.0.7", 80);
+	struct snapshot *more = seal(NULL), *two, *three;
+	const struct snapshot_change changes[] = { { "a", more->services[0] },
+						   { "b", NULL },
+						   { "c", NULL },
+						   { "d", more->services[1] },
+						   { "g", more->services[2] } };
+
+	ck_assert_int_eq(snapshot_derive(one, changes, 5, NULL, &two), 0);
+	ck_assert_int_eq(snapshot_derive(NULL, changes, 2, one->findings, &three), 0);
+	snapshot_release(more);
+	ck_assert_uint_eq(two->n_services, 4);
+	ck_assert_uint_eq(two->n_instances, 5);
+	ck_assert_uint_eq(two->services[0]->users, 2);
+	ck_assert_uint_eq(two->services[1]->n_instances, 2);
+	ck_assert_ptr_eq(two->services[2], one->services[2]);
+	ck_assert_str_eq(two->services[3]->name, "g");
+	ck_assert_uint_eq(dropped(two), 0);
+	ck_assert_uint_eq(three->n_services, 1);
+	ck_assert_uint_eq(dropped(three), 1);
+	ck_assert_str_eq(snapshot_remark(three, 0), snapshot_remark(one, 0));
+	snapshot_release(one);
+	snapshot_release(two);
+	snapshot_release(three);
 }
 END_TEST
 
@@ -648,7 +727,10 @@ int main(void)
 	tcase_add_loop_test(checks, report_is_taken_in_or_dropped_by_its_reason, 0,
 			    sizeof(drops) / sizeof(drops[0]));
 	tcase_add_test(checks, instances_keep_all_that_was_reported);
-	tcase_add_test(rounds, first_report_of_an_instance_stands_with_the_tags_of_both);
+	tcase_add_loop_test(rounds, of_reports_alike_the_best_stands_with_the_tags_of_all, 0,
+			    sizeof(alike) / sizeof(alike[0]));
+	tcase_add_test(rounds, a_cap_on_ttls_is_part_of_being_equal);
+	tcase_add_test(rounds, derived_snapshot_differs_in_its_changes_only);
 	tcase_add_test(rounds, port_protocol_and_names_tell_instances_apart);
 	tcase_add_test(rounds, digest_does_not_depend_on_order_but_on_content);
 	tcase_add_test(rounds, unchanged_services_are_shared_with_the_previous_snapshot);
