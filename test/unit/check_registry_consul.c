@@ -66,7 +66,7 @@ static const char *ask(const char *name)
 
 struct head {
 	int status; /* 0: 200 */
-	const char *type, *index, *contact, *leader, *filtered, *age;
+	const char *type, *index, *contact, *leader, *filtered, *age, *backend;
 };
 
 /* As the fetcher would: only what was wanted, and sent. */
@@ -76,10 +76,11 @@ static int answer_with(const char *name, const struct head *head, const char *bo
 		{ "X-Consul-Index", head->index },
 		{ "X-Consul-LastContact", head->contact },
 		{ "X-Consul-KnownLeader", head->leader },
+		{ "X-Consul-Query-Backend", head->backend },
 		{ "X-Consul-Results-Filtered-By-ACLs", head->filtered },
 		{ "Age", head->age },
 	};
-	struct fetch_header sent[5];
+	struct fetch_header sent[6];
 	struct fetch_result res = { .name = "test",
 				    .status = head->status != 0 ? head->status : 200,
 				    .last = true,
@@ -88,7 +89,7 @@ static int answer_with(const char *name, const struct head *head, const char *bo
 				    .len = strlen(body),
 				    .headers = sent };
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		ck_assert_str_eq(request.wanted[i], all[i].name);
 		if (all[i].value != NULL)
 			sent[res.n_headers++] = all[i];
@@ -1098,8 +1099,21 @@ static void add_reading(Suite *suite)
 	ADD(answers, token_that_never_saw_everything_is_believed);
 	ADD(answers, list_that_rights_have_cut_stops_nothing);
 	ADD(answers, cluster_without_a_leader_is_a_remark);
+	ADD(answers, stream_of_an_agent_knows_nothing_of_leaders);
 	ADD_LOOP(answers, age_of_an_answer_is_what_consul_says_of_it, lags);
 }
+
+/* What an agent says that answers from its stream, under a healthy leader. */
+START_TEST(stream_of_an_agent_knows_nothing_of_leaders)
+{
+	const struct head head = { .index = "6", .leader = "false", .backend = "streaming" };
+
+	begin_with(web);
+	ask("service web");
+	ck_assert_int_eq(answer_with("service web", &head, "[]"), STEP_AGAIN);
+	ck_assert_uint_eq(snapshot_n_remarks(k.last), 0);
+}
+END_TEST
 
 int main(void)
 {
