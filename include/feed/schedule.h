@@ -34,8 +34,25 @@ uint64_t schedule_after_refusal(struct schedule *s, struct random *r);
  * took, so that it costs a tenth of a core, but 1 s at most: then somebody waits. */
 uint64_t schedule_after_work(uint64_t took_ms);
 
+/* The pause until an answer of which it is said that it holds for hold_ms has to be asked for again: never
+ * longer than after a good round (pause_ms), nor shorter than a second. hold_ms 0: nothing is said. */
+uint64_t schedule_before_expiry(uint64_t pause_ms, uint64_t hold_ms);
+
+/* The pause before a resource that was announced as changed is asked for: uniform(0 .. 0.5 s), because all
+ * who ask this registry heard of it at the same instant. */
+uint64_t schedule_after_hint(struct random *r);
+
 /* The pause before the first round: none without data, somewhere in the interval when old data can be served.
  */
 uint64_t schedule_first(const struct schedule *s, bool has_data, struct random *r);
+
+/* Work that may come in a burst, but not go on like that: so many at a time, and one more each refill_ms. */
+struct bucket {
+	uint64_t size, refill_ms;
+	uint64_t full_ms; /* when it is full again */
+};
+
+/* Takes one; returns how long it has to wait for it, in milliseconds. */
+uint64_t bucket_take(struct bucket *b, uint64_t now_ms);
 
 #endif

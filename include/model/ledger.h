@@ -18,12 +18,18 @@
 
 struct ledger;
 
-/* The items of one part; starts as { 0 }, embedded in its owner, and must be dropped before it goes. */
+struct ledger_size {
+	size_t instances, octets;
+};
+
+/* The items of one part; starts as { 0 }, embedded in its owner, where it stays until it was dropped. */
 struct ledger_part {
-	struct ledger_item *items; /* a tree of tsearch(3), by key */
-	size_t n;
+	void *items; /* a tree of tsearch(3), by key */
+	size_t n;    /* items that say something */
 	bool in_round;
 	unsigned round;
+	struct ledger_size now, next;       /* of what holds, and of what would with the round so far */
+	LIST_HEAD(, united_service) doubts; /* services it changed by a complete answer, not repeated yet */
 };
 
 struct ledger *ledger_create(void); /* NULL when there is no memory */
@@ -36,15 +42,18 @@ void ledger_destroy(struct ledger *l);
 /* Begins a round; one that is under way is given up. */
 void ledger_begin(struct ledger *l, struct ledger_part *p);
 
-/* The item as it is in this answer: what is in the builder, which is empty afterwards. Nothing is visible
- * until the commit. -ENOMEM, or -EDQUOT when the registry would hold more than SNAPSHOT_INSTANCES_MAX
- * instances or SNAPSHOT_OCTETS_MAX octets. */
+/* The item as it is in this answer: what is in the builder, which is empty afterwards, on failure too.
+ * Nothing is visible until the commit. -ENOMEM, or -EDQUOT when the registry would hold more than
+ * SNAPSHOT_INSTANCES_MAX instances (an item being one at least), SNAPSHOT_OCTETS_MAX octets or
+ * SNAPSHOT_SERVICES_MAX services: then it is as if the item had not been named, and may be kept instead.
+ * -EINVAL without a round. */
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b);
 
 /* The item stays what it is; without such an item nothing happens. */
 void ledger_keep(struct ledger *l, struct ledger_part *p, const char *key);
 
-/* The answer is complete: what was staged holds, items neither staged nor kept are gone. */
+/* The answer is complete: what was staged holds, items neither staged nor kept are gone. Without a round
+ * everything stays: half an answer must not pass for a whole one. */
 void ledger_commit(struct ledger *l, struct ledger_part *p);
 
 /* It is not: everything stays as it was. Fine without a round. */
@@ -53,9 +62,10 @@ void ledger_abort(struct ledger *l, struct ledger_part *p);
 /* The part has said once more what it says: as a round that keeps every item. */
 void ledger_repeat(struct ledger *l, struct ledger_part *p);
 
-/* --- a change the registry tells by itself: certain, as no complete answer is --- */
+/* --- a change the registry tells by itself: certain, as no complete answer is; and newer than what the round
+ * under way has said of the item --- */
 
-/* As ledger_stage(), but at once. */
+/* As ledger_stage(), but at once. On failure the item stays what it was. */
 int ledger_put(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b);
 
 /* Without such an item nothing happens. */
@@ -69,7 +79,7 @@ void ledger_drop(struct ledger *l, struct ledger_part *p);
 /* What the item says now, borrowed until it changes; NULL: there is none. */
 const struct snapshot *ledger_find(const struct ledger *l, const struct ledger_part *p, const char *key);
 
-/* The items of the part in the order of their keys. */
+/* The items of the part in the order of their keys; visit() changes nothing. */
 void ledger_for_each(const struct ledger *l, const struct ledger_part *p,
 		     void (*visit)(void *context, const char *key, const struct snapshot *item),
 		     void *context);

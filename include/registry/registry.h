@@ -60,8 +60,8 @@ struct fetch_header {
 
 /* What became of a request. Everything is borrowed for the call of read(). */
 struct fetch_result {
-	const char *name;       /* the URL, the file's path or the server, for messages */
-	int error;              /* 0, or a negative errno: no (complete) answer, or none any more */
+	const char *name; /* the URL, the file's path or the server, for messages; NULL: no file is there */
+	int error;        /* 0, or a negative errno: no (complete) answer, or none any more */
 	const char *error_text; /* what happened, for people; with error */
 	int status;             /* HTTP status; 200 for a file, the rcode for DNS */
 	bool unchanged;         /* FETCH_FILES: the same file as at the last round, body not read again */

@@ -11,6 +11,10 @@ enum {
 	FRESH_INTERVALS_MAX = 3,  /* whoever set the interval wants to know; a cache's guess is only a hint */
 	WORK_SHARE = 10,          /* of the time: a tenth of a core is noticed by nobody */
 	WORK_PAUSE_MAX_MS = 1000, /* what everybody sees as at once, or nearly */
+	EXPIRY_FLOOR_MS =
+		1000,  /* a TTL of 0 or 1 is said by those who mean "do not cache", not "ask all day" */
+	HINT_MS = 500, /* 1,000 sidecars within it are 2,000 requests a second for a moment; twice as long is
+			  felt */
 };
 
 /* Uniform in 0 .. max. Jitter beyond 49 days has no use, so 32 bits of randomness are enough. */
@@ -79,4 +83,26 @@ uint64_t schedule_after_work(uint64_t took_ms)
 uint64_t schedule_first(const struct schedule *s, bool has_data, struct random *r)
 {
 	return has_data ? draw(r, s->interval_ms) : 0;
+}
+
+uint64_t schedule_before_expiry(uint64_t pause_ms, uint64_t hold_ms)
+{
+	const uint64_t expiry_ms = hold_ms > EXPIRY_FLOOR_MS ? hold_ms : EXPIRY_FLOOR_MS;
+
+	return hold_ms > 0 && expiry_ms < pause_ms ? expiry_ms : pause_ms;
+}
+
+uint64_t schedule_after_hint(struct random *r)
+{
+	return draw(r, HINT_MS);
+}
+
+/* The virtual scheduling form of the algorithm: one number says how full it is. */
+uint64_t bucket_take(struct bucket *b, uint64_t now_ms)
+{
+	const uint64_t full_ms = b->full_ms > now_ms ? b->full_ms : now_ms;
+	const uint64_t depth_ms = b->size * b->refill_ms;
+
+	b->full_ms = full_ms + b->refill_ms;
+	return b->full_ms - now_ms > depth_ms ? b->full_ms - now_ms - depth_ms : 0;
 }

@@ -20,19 +20,25 @@ struct file {
 
 struct registry {
 	const struct registry_options *options;
+	struct registry_host *host;
+	struct ledger *ledger;
+	struct resource path;
 	struct file **files; /* sorted by name */
 	size_t n_files, size;
 	size_t n_seen, n_troubled; /* in this round */
-	bool asked;
 };
 
-static int create(const struct registry_options *o, struct registry **ret)
+static int create(const struct registry_options *o, struct registry_host *host, struct ledger *ledger,
+		  struct registry **ret)
 {
 	struct registry *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
 		return -ENOMEM;
 	r->options = o;
+	r->host = host;
+	r->ledger = ledger;
+	r->path.vital = true;
 	*ret = r;
 	return 0;
 }
@@ -55,25 +61,23 @@ static void destroy(struct registry *r)
 	free(r);
 }
 
-static int begin(struct registry *r, struct snapshot_builder *b)
+static int start(struct registry *r)
+{
+	return r->host->start(r->host, &r->path);
+}
+
+static int ask(struct registry *r, struct resource *res, struct fetch_request *ret,
+	       struct snapshot_builder *b)
 {
 	(void)b;
-	r->asked = false;
 	r->n_seen = r->n_troubled = 0;
 	for (size_t i = 0; i < r->n_files; i++)
 		r->files[i]->seen = false;
-	return 0;
-}
-
-static bool next(struct registry *r, struct fetch_request *ret)
-{
-	if (r->asked)
-		return false;
-	r->asked = true;
+	ledger_begin(r->ledger, &res->part);
 	*ret = (struct fetch_request){ .source = FETCH_FILES,
 				       .path = r->options->path,
 				       .max_size = r->options->max_size };
-	return true;
+	return 0;
 }
 
 /* Where the file is, or belongs. */
@@ -181,13 +185,20 @@ static int read_body(const struct registry *r, struct file *f, const struct fetc
 	return status;
 }
 
-static int report_file(struct registry *r, const struct file *f, struct snapshot_builder *b)
+/* The file's item is what it said last, and what is wrong with it. */
+static int stage_file(struct registry *r, const struct file *f, struct snapshot_builder *b)
 {
+	int status = 0;
+
 	r->n_troubled += f->trouble != NULL;
 	if (f->trouble != NULL)
 		snapshot_builder_remark(b, "%s: %s%s", f->name, f->trouble,
 					f->good != NULL ? "; what it said before stays" : "");
-	return f->good != NULL ? snapshot_builder_add_snapshot(b, f->good) : 0;
+	if (f->good != NULL)
+		status = snapshot_builder_add_snapshot(b, f->good);
+	if (status == 0)
+		status = ledger_stage(r->ledger, &r->path.part, f->name, b);
+	return status == -EDQUOT ? snapshot_builder_fail(b, status, "more than a registry may hold") : status;
 }
 
 static bool is_missing(const struct fetch_result *res)
@@ -222,7 +233,7 @@ static int read_file(struct registry *r, const struct fetch_result *res, struct 
 		status = read_body(r, f, res);
 	else if (f->good == NULL && f->trouble == NULL)
 		return snapshot_builder_fail(b, -ESTALE, "%s: said to be unchanged, but never read", f->name);
-	return status < 0 ? status : report_file(r, f, b);
+	return status < 0 ? status : stage_file(r, f, b);
 }
 
 /* Where not one file can be used, nothing was learned: the data ages from here on. That goes for the one file
@@ -242,10 +253,29 @@ static int judge_round(const struct registry *r, struct snapshot_builder *b)
 				     f->trouble);
 }
 
-static int read_result(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
+/* A file that is not there any more has deregistered its instances. In a round that was thrown away it may
+ * just not have been reached; if it never said anything, there is nothing to remember. */
+static void forget_files(struct registry *r, bool complete)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_files; i++) {
+		struct file *f = r->files[i];
+
+		if (!f->seen && (complete || f->good == NULL))
+			destroy_file(f);
+		else
+			r->files[n++] = f;
+	}
+	r->n_files = n;
+}
+
+static int read_one(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
 {
 	int status = 0;
 
+	if (res->name == NULL)
+		return 0;
 	if (is_out_of_reach(r, res))
 		return is_awaited(r, res)
 			       ? 0
@@ -256,21 +286,18 @@ static int read_result(struct registry *r, const struct fetch_result *res, struc
 	return status == 0 && res->last ? judge_round(r, b) : status;
 }
 
-/* A file that is not there any more has deregistered its instances. In a round that was thrown away it may
- * just not have been reached; if it never said anything, there is nothing to remember. */
-static void end(struct registry *r, bool accepted)
+static int read_result(struct registry *r, struct resource *path, const struct fetch_result *res,
+		       struct snapshot_builder *b)
 {
-	size_t n = 0;
+	const int status = read_one(r, res, b);
 
-	for (size_t i = 0; i < r->n_files; i++) {
-		struct file *f = r->files[i];
-
-		if (!f->seen && (accepted || f->good == NULL))
-			destroy_file(f);
-		else
-			r->files[n++] = f;
-	}
-	r->n_files = n;
+	if (status < 0)
+		forget_files(r, false);
+	if (status < 0 || !res->last)
+		return status < 0 ? status : STEP_MORE;
+	ledger_commit(r->ledger, &path->part);
+	forget_files(r, true);
+	return STEP_PAUSE;
 }
 
 static int inherit(struct registry *r, const struct registry *old)
@@ -292,9 +319,8 @@ const struct registry_kind registry_file = {
 	.name = "file",
 	.create = create,
 	.destroy = destroy,
-	.begin = begin,
-	.next = next,
+	.start = start,
+	.ask = ask,
 	.read = read_result,
 	.inherit = inherit,
-	.end = end,
 };

@@ -297,6 +297,59 @@ START_TEST(fleet_whose_registry_fails_backs_off_spread)
 }
 END_TEST
 
+static const struct {
+	uint64_t pause_ms, hold_ms, expected_ms;
+} holds[] = {
+	{ 5500, 0, 5500 },    { 5500, 3000, 3000 }, { 5500, 60000, 5500 },
+	{ 5500, 5500, 5500 }, { 5500, 1, 1000 },    { 5500, 1000, 1000 },
+	{ 100, 1, 100 },      { 900, 950, 900 },    { 60000, 30000, 30000 },
+};
+
+START_TEST(what_holds_for_a_while_is_asked_for_before_it_ends)
+{
+	ck_assert_uint_eq(schedule_before_expiry(holds[_i].pause_ms, holds[_i].hold_ms),
+			  holds[_i].expected_ms);
+}
+END_TEST
+
+START_TEST(hints_are_followed_within_half_a_second_spread)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+
+	for (int i = 0; i < DRAWS; i++) {
+		const uint64_t pause = schedule_after_hint(&r);
+
+		least = pause < least ? pause : least;
+		most = pause > most ? pause : most;
+	}
+	ck_assert_uint_le(most, 500);
+	ck_assert_uint_ge(most, 495);
+	ck_assert_uint_le(least, 5);
+}
+END_TEST
+
+START_TEST(bucket_lets_a_burst_through_and_then_one_at_a_time)
+{
+	struct bucket b = { .size = 8, .refill_ms = 1000 };
+	uint64_t now_ms = 5000000;
+
+	for (int i = 0; i < 8; i++)
+		ck_assert_uint_eq(bucket_take(&b, now_ms), 0);
+	ck_assert_uint_eq(bucket_take(&b, now_ms), 1000);
+	ck_assert_uint_eq(bucket_take(&b, now_ms), 2000);
+	now_ms += 2500;
+	ck_assert_uint_eq(bucket_take(&b, now_ms), 500);
+	now_ms += 4000;
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(bucket_take(&b, now_ms), 0);
+	ck_assert_uint_eq(bucket_take(&b, now_ms), 500);
+	now_ms += 3600000; /* it does not grow above its size */
+	for (int i = 0; i < 8; i++)
+		ck_assert_uint_eq(bucket_take(&b, now_ms), 0);
+	ck_assert_uint_eq(bucket_take(&b, now_ms), 1000);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("schedule");
@@ -319,6 +372,10 @@ int main(void)
 	tcase_add_test(pauses, sidecars_told_the_same_retry_after_come_back_one_by_one);
 	tcase_add_test(pauses, first_round_is_at_once_without_data);
 	tcase_add_test(pauses, first_round_with_data_is_anywhere_in_the_interval);
+	tcase_add_loop_test(pauses, what_holds_for_a_while_is_asked_for_before_it_ends, 0,
+			    sizeof(holds) / sizeof(holds[0]));
+	tcase_add_test(pauses, hints_are_followed_within_half_a_second_spread);
+	tcase_add_test(pauses, bucket_lets_a_burst_through_and_then_one_at_a_time);
 	suite_add_tcase(suite, pauses);
 
 	tcase_add_checked_fixture(fleets, seed, NULL);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A stream of changes from a revision on, and all the ways in which it may end. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/etcd.h"
+
+enum {
+	/* etcd answers a watch at once; one that does not is stuck, or a proxy keeps the stream for itself.
+	 * Its own requests to other members run out after 7 s. */
+	FIRST_MS = 10 * 1000,
+
+	/* While nothing happens a word comes every 10 minutes, and a few seconds later: 10 min 8 s were seen.
+	 * That a member lost its leader it says by itself, that its host is gone TCP finds out sooner. */
+	SILENCE_MS = 11 * 60 * 1000,
+
+	/* Streams are opened anew now and then, each at a moment of its own: after a restart of members their
+	 * clients would else stay where they are for ever. */
+	LIFE_MIN_MS = 25 * 60 * 1000,
+	LIFE_SPREAD_MS = 10 * 60 * 1000,
+};
+
+int etcd_ask_watch(struct registry *r, struct fetch_request *ret)
+{
+	/* Without it, a member that was cut off from the others keeps a watch open, and silent. */
+	static const char *const headers[] = { "Grpc-Metadata-Hasleader: true", NULL };
+	const struct etcd_range range = etcd_range_of(r);
+
+	r->asked = ETCD_ASK_WATCH;
+	r->created = false;
+	const int status = etcd_write_watch_request(&range, r->revision + 1, &r->body);
+	ret->source = FETCH_STREAM;
+	ret->path = "/v3/watch";
+	ret->body = (const char *)r->body.octets;
+	ret->headers = headers;
+	ret->held = true;
+	ret->first_ms = FIRST_MS;
+	ret->silence_ms = SILENCE_MS;
+	ret->timeout_ms = LIFE_MIN_MS + random_below(&r->random, LIFE_SPREAD_MS);
+	return status;
+}
+
+/* --- the end --- */
+
+/* Nothing is lost but the stream: what happens meanwhile comes with the next one, from another member. */
+static int watch_again(struct registry *r)
+{
+	etcd_move_on(r);
+	return STEP_AGAIN;
+}
+
+/* What cannot be read would not be the second time either; a list reads around it. */
+static int list_anew(struct registry *r, struct snapshot_builder *b, int error)
+{
+	r->listed = false;
+	return etcd_fail(r, b, error, "%s", snapshot_builder_error(b));
+}
+
+/* Of a member that hung up we know everything until then. One that fell silent may have been cut off long
+ * ago, and that is a failure. */
+static int read_end(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
+{
+	const int error = result->error;
+
+	if (error == -EFBIG || error == -EBADMSG)
+		r->listed = false;
+	if (r->created && error != -ETIMEDOUT && r->listed)
+		return watch_again(r);
+	if (error == -ETIMEDOUT && !r->created)
+		return etcd_fail(r, b, error, "watch: %s (behind a proxy that keeps streams, polls still work)",
+				 result->error_text);
+	return etcd_fail(r, b, error < 0 ? error : -EPROTO, "watch: %s",
+			 error < 0 ? result->error_text : "ended before it began");
+}
+
+/* The stream would stay open, and silent, for ever: every step from here closes it. */
+static int read_error(struct registry *r, int status, const struct etcd_error *error,
+		      struct snapshot_builder *b)
+{
+	const enum etcd_trouble trouble = etcd_judge(status, error);
+
+	/* Changes between where we were and what etcd still knows are lost to us, so watching from there
+	 * would keep what has gone. */
+	if (trouble == ETCD_COMPACTED) {
+		r->listed = false;
+		return STEP_ASK;
+	}
+	if (trouble == ETCD_UNAVAILABLE && r->created)
+		return watch_again(r);
+	const int refused = etcd_refuse(r, status, error, b);
+	return refused < 0 ? refused : STEP_AGAIN;
+}
+
+static int read_canceled(struct registry *r, const struct etcd_notice *n, struct snapshot_builder *b)
+{
+	if (n->compacted > 0) {
+		r->listed = false;
+		return STEP_ASK;
+	}
+	if (n->error.text[0] == '\0' && r->created)
+		return watch_again(r);
+	return read_error(r, 200, &n->error, b);
+}
+
+/* --- changes --- */
+
+struct taking {
+	struct registry *registry;
+	struct snapshot_builder *b;
+	uint64_t known; /* before this object */
+};
+
+/* Of what is known already, another member may speak again. */
+static int take_event(void *context, const struct etcd_kv *kv)
+{
+	const struct taking *t = context;
+	struct registry *r = t->registry;
+	const char *item = etcd_item_name(kv);
+
+	if (kv->revision <= t->known || item == NULL)
+		return 0;
+	if (kv->deleted) {
+		ledger_remove(r->ledger, &r->keys.part, item);
+		return 0;
+	}
+	int status = etcd_read_kv(r, kv, t->b);
+	if (status == 0)
+		status = ledger_put(r->ledger, &r->keys.part, item, t->b);
+	return status == -EDQUOT ? snapshot_builder_fail(t->b, status, "more instances than we take") : status;
+}
+
+/* A member that knows less than we do lags behind, for a moment. Or the store was restored from a backup or
+ * begun anew, and will be silent until its revisions have caught up with ours; its ids are the same then. */
+static int read_created(struct registry *r, const struct etcd_notice *n)
+{
+	r->created = r->proven = true;
+	if (n->revision == 0 || n->revision >= r->revision)
+		return STEP_MORE;
+	r->doubted = true;
+	return STEP_ASK;
+}
+
+/* The revision of the store is ahead of the events in an object, so it counts only without any. */
+static void advance(struct registry *r, const struct etcd_notice *n)
+{
+	const uint64_t revision = n->n_events > 0 ? n->last : n->revision;
+
+	if (revision > r->revision)
+		r->revision = revision;
+}
+
+static int read_object(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
+{
+	struct taking t = { r, b, r->revision };
+	struct etcd_notice n;
+	const int status = etcd_read_notice(result->body, result->len, b, take_event, &t, &n);
+
+	if (status == -ENOMEM)
+		return status;
+	if (status < 0)
+		return list_anew(r, b, status);
+	if (n.failed)
+		return read_error(r, 200, &n.error, b);
+	if (n.canceled)
+		return read_canceled(r, &n, b);
+	if (n.created)
+		return read_created(r, &n);
+	if (!r->created)
+		return etcd_fail(r, b, -EPROTO, "watch: something else came first");
+	advance(r, &n);
+	return STEP_MORE;
+}
+
+int etcd_take_notice(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
+{
+	struct etcd_error error;
+
+	if (result->error == 0 && result->status != 200) {
+		etcd_read_error(result->body, result->len, b, &error);
+		return read_error(r, result->status, &error, b);
+	}
+	const int step = result->error == 0 && result->len > 0 ? read_object(r, result, b) : STEP_MORE;
+	return step == STEP_MORE && result->last ? read_end(r, result, b) : step;
+}
