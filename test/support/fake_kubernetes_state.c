@@ -63,14 +63,15 @@ static void set_version(json_t *json, uint64_t version)
 	json_object_set_new(json_object_get(json, "metadata"), "resourceVersion", json_string(text));
 }
 
-static void set_metadata(json_t *json, const char *ns, const char *name, uint64_t version)
+/* The uid lasts from the creation of an object to its end. */
+static void set_metadata(json_t *json, const char *ns, const char *name, uint64_t version, uint64_t created)
 {
 	json_t *metadata = json_object_get(json, "metadata");
 	char uid[64];
 
 	json_object_set_new(metadata, "name", json_string(name));
 	json_object_set_new(metadata, "namespace", json_string(ns));
-	snprintf(uid, sizeof(uid), "5f000000-0000-4000-8000-%012llu", (unsigned long long)version);
+	snprintf(uid, sizeof(uid), "5f000000-0000-4000-8000-%012llu", (unsigned long long)created);
 	if (json_object_get(metadata, "uid") == NULL)
 		json_object_set_new(metadata, "uid", json_string(uid));
 	if (json_object_get(metadata, "creationTimestamp") == NULL)
@@ -81,12 +82,13 @@ static void set_metadata(json_t *json, const char *ns, const char *name, uint64_
 }
 
 /* Takes over json. */
-static struct kube_object *make_object(const char *key, uint64_t version, json_t *json)
+static struct kube_object *make_object(const char *key, uint64_t version, uint64_t created, json_t *json)
 {
 	struct kube_object *object = fake_new(sizeof(*object));
 
 	object->refs = 1;
 	object->version = version;
+	object->created = created;
 	object->key = fake_copy(key);
 	object->labels = json_incref(json_object_get(json_object_get(json, "metadata"), "labels"));
 	object->text = json_dumps(json, JSON_COMPACT);
@@ -101,7 +103,7 @@ static struct kube_object *make_again(const struct kube_object *object, uint64_t
 	json_t *json = json_loads(object->text, JSON_ALLOW_NUL, NULL);
 
 	set_version(json, version);
-	return make_object(object->key, version, json);
+	return make_object(object->key, version, object->created, json);
 }
 
 /* --- history --- */
@@ -187,14 +189,17 @@ static char *make_key(const char *ns, const char *name)
 const struct kube_event *kube_state_put(struct kube_state *s, enum fake_kubernetes_kind kind, const char *ns,
 					const char *name, json_t *json)
 {
-	char *key = make_key(ns, name);
+	const struct kube_object key = { .key = make_key(ns, name) };
+	struct kube_object **place = tfind(&key, &s->objects[kind], by_key);
+	struct kube_object *before = place != NULL ? *place : NULL;
+	const uint64_t created = before != NULL ? before->created : s->version + 1;
 
-	set_metadata(json, ns, name, ++s->version);
-	struct kube_object *object = make_object(key, s->version, json);
-	free(key);
-	struct kube_object **place = tsearch(object, &s->objects[kind], by_key);
+	set_metadata(json, ns, name, ++s->version, created);
+	struct kube_object *object = make_object(key.key, s->version, created, json);
+	free(key.key);
+	if (place == NULL)
+		place = tsearch(object, &s->objects[kind], by_key);
 	fake_must(place != NULL, "out of memory");
-	struct kube_object *before = *place != object ? *place : NULL;
 	*place = keep(object);
 	return remember(
 		s, &(struct kube_event){ kind, before != NULL ? KUBE_MODIFIED : KUBE_ADDED, object, before });

@@ -17,7 +17,7 @@ enum { KUBE_PAGES_MAX = 16 };
 /* One state of one object: never changed, shared by tree, history and pages. */
 struct kube_object {
 	unsigned refs;
-	uint64_t version;
+	uint64_t version, created;
 	char *key; /* "NS/NAME" */
 	json_t *labels;
 	char *text; /* as lists have it */

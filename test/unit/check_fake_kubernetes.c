@@ -320,6 +320,20 @@ END_TEST
 
 /* --- watches --- */
 
+START_TEST(uid_lasts_as_long_as_the_object)
+{
+	watch(SLICES);
+	put("a", "{}");
+	expect("ADDED", "\"uid\":\"5f000000-0000-4000-8000-000000001001\"");
+	put("a", "{}");
+	expect("MODIFIED", "\"uid\":\"5f000000-0000-4000-8000-000000001001\"");
+	fake_kubernetes_delete(api, FAKE_SLICES, "shop", "a");
+	expect("DELETED", "\"uid\":\"5f000000-0000-4000-8000-000000001001\"");
+	put("a", "{}");
+	expect("ADDED", "\"uid\":\"5f000000-0000-4000-8000-000000001004\"");
+}
+END_TEST
+
 START_TEST(watch_tells_what_happens_to_objects)
 {
 	watch(SLICES);
@@ -695,6 +709,7 @@ static TCase *watches(void)
 	TCase *tc = make_case("watches");
 
 	tcase_add_test(tc, watch_tells_what_happens_to_objects);
+	tcase_add_test(tc, uid_lasts_as_long_as_the_object);
 	tcase_add_test(tc, watch_is_of_one_kind_and_namespace);
 	tcase_add_test(tc, watch_goes_on_from_its_version);
 	tcase_add_test(tc, watch_without_a_version_begins_with_everything);
