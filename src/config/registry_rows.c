@@ -144,8 +144,8 @@ static const struct config_row http_rows[] = {
 	SERVICE_ROWS,
 };
 
-/* A question that nothing answers comes back after wait and a sixteenth of it, and renews the age of what was
- * said: 20 s stay below the 30 s of stale-after, which Consul's own habit of 60 s does not.
+/* Half a minute is as long as a connection that has died in silence can go unnoticed; much less would make
+ * polls of what should wait.
  *
  * One instance with its checks has some 700 octets: 16 MiB are more than the 16,384 of a service that we keep,
  * and not yet what a host has no room for. */
@@ -171,7 +171,7 @@ static const struct config_row consul_rows[] = {
 	{ "stale", ROW_FLAG, AT(consul.stale), 0, 0, .fallback = "true",
 	  .about = "Any server may answer, not only the leader: quicker, and also while there is none." },
 	WATCH_ROW("Learn of changes at once, by questions that the agent holds until there is one; false: by polls."),
-	{ "wait", ROW_DURATION_MS, AT(consul.wait_ms), 1000, CONSUL_WAIT_MAX_MS, .fallback = "20s",
+	{ "wait", ROW_DURATION_MS, AT(consul.wait_ms), 1000, CONSUL_WAIT_MAX_MS, .fallback = "30s",
 	  .about = "How long the agent may hold a question that is watched; it adds up to a sixteenth." },
 	{ "held", ROW_COUNT, AT(consul.held), 1, CONSUL_HELD_MAX, .fallback = "64",
 	  .about = "Questions held at a time, each on a connection of its own; services beyond that are polled." },

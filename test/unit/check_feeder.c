@@ -288,7 +288,8 @@ END_TEST
 
 /* --- what is read is not freed --- */
 
-#define FILE_REGISTRY "file \"local\" { path = \"%s/*.json\" interval = 1h }"
+#define FILE_REGISTRY                                                                                        \
+	"zone \"service.local\" { stale-after = 2h } file \"local\" { path = \"%s/*.json\" interval = 1h }"
 
 static const char *say(int i)
 {
