@@ -443,6 +443,8 @@ static const struct {
 	{ "dns \"d\" { server = 192.0.2.1 names = \"a=b c\" }", "names: \"b c\" is not a domain name" },
 	{ "dns \"d\" { server = 192.0.2.1 names = \"a=b=c\" }", "names: \"b=c\" is not a domain name" },
 	{ "dns \"d\" { server = 192.0.2.1 names = \"ns.example\" }", "uses the name \"ns\"" },
+	{ "dns \"d\" { server = 192.0.2.1 names = \"_http._tcp.ns.example\" }", "uses the name \"ns\"" },
+	{ "dns \"d\" { server = 192.0.2.1 names = \"_http._tcp\" }", "uses the name \"_tcp\"" },
 	{ "dns \"d\" { server = 192.0.2.1 names = { a.b, a.b } }", "names: \"a.b\" stands here twice" },
 	{ DNS("ask = a"), "FILE:2: ask: \"a\" is none of srv, address" },
 	{ DNS("ask = address port = 0"), "port: \"0\" is not within 1 .. 65535" },
@@ -551,6 +553,7 @@ static const char *const fine[] = {
 	"consul \"c\" { url = \"https://localhost\" unix-socket = \"/x\" }",
 	"dns \"d\" { server = 192.0.2.1 names = { \"a=x.y\", \"b=x.y\" } }",
 	"dns \"d\" { server = \"127.0.0.1:5353\" names = a.b }",
+	"dns \"d\" { server = 192.0.2.1 names = { \"_http._tcp.a.b\", \"_x.y\", \"a=_tcp\" } }",
 	"consul \"c\" { token = \"${PHONEBOOK_UNSET:-anonymous}\" }",
 };
 
