@@ -45,13 +45,15 @@ void ledger_begin(struct ledger *l, struct ledger_part *p);
 /* The item as it is in this answer: what is in the builder, which is empty afterwards, on failure too.
  * Nothing is visible until the commit. -ENOMEM, or -EDQUOT when the registry would hold more than
  * SNAPSHOT_INSTANCES_MAX instances (an item being one at least), SNAPSHOT_OCTETS_MAX octets or
- * SNAPSHOT_SERVICES_MAX services: then it is as if the item had not been named, and may be kept instead. */
+ * SNAPSHOT_SERVICES_MAX services: then it is as if the item had not been named, and may be kept instead.
+ * -EINVAL without a round. */
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b);
 
 /* The item stays what it is; without such an item nothing happens. */
 void ledger_keep(struct ledger *l, struct ledger_part *p, const char *key);
 
-/* The answer is complete: what was staged holds, items neither staged nor kept are gone. */
+/* The answer is complete: what was staged holds, items neither staged nor kept are gone. Without a round
+ * everything stays: half an answer must not pass for a whole one. */
 void ledger_commit(struct ledger *l, struct ledger_part *p);
 
 /* It is not: everything stays as it was. Fine without a round. */

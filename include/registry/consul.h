@@ -6,6 +6,7 @@
  *   consul_answer.c    whether an answer is one, and what its headers say
  *   consul_names.c     the list of names: services that come and go
  *   consul_read.c      the instances of one service
+ *   consul_entry.c     one of them, as Consul writes it (consul_entry.h)
  *
  * Feeder thread only.
  */
@@ -76,10 +77,6 @@ uint64_t consul_lag_ms(const struct fetch_result *res);
 
 /* Whether access rules kept something out of the answer. */
 bool consul_is_filtered(const struct fetch_result *res);
-
-/* Whether a list of tags has all that are wanted; wanted may be NULL. */
-struct json_value;
-bool consul_has_tags(const struct json_value *tags, const char *const *wanted);
 
 /* Reads the instances of c->service into b, and counts those with the wanted tags. */
 int consul_read_service(const struct consul_options *o, const struct consul_resource *c,

@@ -56,8 +56,9 @@ struct collection {
 	char *name;            /* of the resource */
 	struct buffer path;    /* of the request under way */
 
-	char *position; /* up to which the ledger knows everything; NULL: to be listed first */
-	bool watching;  /* the request under way is a watch */
+	char *position;     /* up to which the ledger knows everything; NULL: to be listed first */
+	bool watching;      /* the request under way is a watch */
+	unsigned n_refused; /* watches in a row that had no use for the position */
 
 	enum listing listing;
 	unsigned page_size;

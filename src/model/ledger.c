@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/ledger.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -186,7 +185,7 @@ static int stage(struct ledger *l, struct ledger_part *p, struct ledger_item *it
 {
 	const struct ledger_size next = swap(p->next, measure_next(p, item), measure(item, s));
 	struct statement *st = NULL;
-	int r = fits(reserved_with(l, p, p->now, next)) ? 0 : -EDQUOT;
+	int r = !p->in_round ? -EINVAL : fits(reserved_with(l, p, p->now, next)) ? 0 : -EDQUOT;
 
 	if (r == 0 && !says(item->now, s))
 		r = united_prepare(&l->united, item->key, item->now, s, &st);
@@ -297,7 +296,6 @@ void ledger_begin(struct ledger *l, struct ledger_part *p)
 
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b)
 {
-	assert(p->in_round);
 	return change_item(l, p, key, b, stage);
 }
 
@@ -325,7 +323,8 @@ static void commit_item(const void *node, VISIT visit, void *context)
 
 void ledger_commit(struct ledger *l, struct ledger_part *p)
 {
-	assert(p->in_round);
+	if (!p->in_round)
+		return;
 	walk_items(l, p, commit_item);
 	p->in_round = false;
 	resize(l, p, p->next, nothing);

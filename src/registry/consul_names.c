@@ -13,6 +13,7 @@
 
 #include "model/report.h"
 #include "registry/consul.h"
+#include "registry/consul_entry.h"
 #include "registry/json.h"
 
 enum {
@@ -72,21 +73,11 @@ static int take_name(struct names *f, struct snapshot_builder *b, const char *te
  */
 static int take_member(struct json_reader *json, struct names *f, const char *key, const char *const *wanted)
 {
-	struct json_value *tags;
+	bool found;
+	int status = consul_match_tags(json, wanted, &found);
 
-	if (strcmp(key, "consul") == 0)
-		f->consul = true;
-	if (wanted == NULL || wanted[0] == NULL) {
-		int status = json_validate(json);
-		return status < 0 ? status : take_name(f, json->b, key);
-	}
-	int status = json_load(json, &tags);
-	if (status < 0)
-		return status;
-	if (consul_has_tags(tags, wanted))
-		status = take_name(f, json->b, key);
-	json_free(tags);
-	return status;
+	f->consul |= strcmp(key, "consul") == 0;
+	return status == 0 && found ? take_name(f, json->b, key) : status;
 }
 
 static int read_body(const struct fetch_result *res, const char *const *wanted, struct snapshot_builder *b,

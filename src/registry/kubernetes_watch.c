@@ -36,19 +36,29 @@ static int move(struct collection *c, const struct kubernetes_object *o)
 	return 0;
 }
 
-/* The status in an ERROR event: nothing follows it. A position that is of no use is no failure yet: the list
- * that comes next may be one. */
+/* The list that comes next is the remedy, not yet a failure; but not when the position it gives is as useless
+ * again and again: then a list each second would be all that happens. */
+static int start_over(struct collection *c, const char *why, struct snapshot_builder *b)
+{
+	kubernetes_forget_position(c);
+	if (c->n_refused++ == 0)
+		return STEP_AGAIN;
+	return snapshot_builder_fail(b, -EPROTO, "no watch from the position of a new list: %s", why);
+}
+
+/* The status in an ERROR event: nothing follows it. */
 static int take_error(struct collection *c, const struct json_value *v, struct snapshot_builder *b)
 {
-	const char *message = json_text(json_get(v, "message"));
 	const enum verdict verdict = kubernetes_judge(v, 0);
+	const char *why = json_text(json_get(v, "message"));
 
-	if (verdict == VERDICT_EXPIRED || verdict == VERDICT_AHEAD || verdict == VERDICT_OTHER)
-		kubernetes_forget_position(c);
+	if (why == NULL)
+		why = "no reason given";
 	if (verdict == VERDICT_EXPIRED || verdict == VERDICT_OTHER)
-		return STEP_AGAIN;
-	return snapshot_builder_fail(b, -EPROTO, "the watch ended: %s",
-				     message != NULL ? message : "no reason given");
+		return start_over(c, why, b);
+	if (verdict == VERDICT_AHEAD)
+		kubernetes_forget_position(c);
+	return snapshot_builder_fail(b, -EPROTO, "the watch ended: %s", why);
 }
 
 /* ADDED may repeat, and MODIFIED be the first to be heard of an object: both say how it is. Types that are
@@ -68,7 +78,10 @@ static int take_event(struct registry *r, struct collection *c, struct event *e,
 		kubernetes_object_remove(r, c, &e->object);
 	if (status == 0)
 		status = move(c, &e->object);
-	return status < 0 ? status : STEP_MORE;
+	if (status < 0)
+		return status;
+	c->n_refused = 0;
+	return STEP_MORE;
 }
 
 static int read_members(struct json_reader *reader, struct event *e)
@@ -130,9 +143,11 @@ static int take_refusal(struct collection *c, const struct fetch_result *res, st
 {
 	const enum verdict verdict = kubernetes_read_refusal(res, b);
 
+	if (verdict == VERDICT_EXPIRED)
+		return start_over(c, "HTTP status 410", b);
 	if (verdict != VERDICT_WAIT)
 		kubernetes_forget_position(c);
-	return verdict == VERDICT_EXPIRED ? STEP_AGAIN : -EPROTO;
+	return -EPROTO;
 }
 
 int kubernetes_read_watch(struct registry *r, struct collection *c, const struct fetch_result *res,
@@ -142,7 +157,9 @@ int kubernetes_read_watch(struct registry *r, struct collection *c, const struct
 		return take_end(c, res, b);
 	if (res->status != 200)
 		return take_refusal(c, res, b);
-	if (res->last && res->len == 0)
+	if (res->last && res->len == 0) {
+		c->n_refused = 0;
 		return STEP_AGAIN;
+	}
 	return read_event(r, c, res, b);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lists and watches of a kubernetes registry. The first octet chooses the options; the rest is cut at 0xff
  * (which JSON text never has): each piece is one result, its first octet says for which collection, whether
- * it is the last, and what became of the request. */
+ * it is the last, what became of the request, and whether the round is given up. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -330,6 +330,19 @@ START_TEST(a_round_given_up_changes_nothing)
 }
 END_TEST
 
+START_TEST(without_a_round_nothing_is_staged_or_gone)
+{
+	put(&part, "x", "a=1");
+	fill("a=2");
+	ck_assert_int_eq(ledger_stage(ledger, &part, "y", b), -EINVAL);
+	ledger_keep(ledger, &part, "x");
+	ledger_commit(ledger, &part);
+	expect("a=1");
+	put(&part, "y", ""); /* the builder was emptied */
+	expect("a=1");
+}
+END_TEST
+
 START_TEST(parts_have_rounds_of_their_own)
 {
 	ledger_begin(ledger, &part);
@@ -755,6 +768,7 @@ int main(void)
 	tcase_add_test(items, drops_and_remarks_of_all_items_add_up);
 	tcase_add_test(rounds, a_round_is_seen_when_it_is_complete);
 	tcase_add_test(rounds, a_round_given_up_changes_nothing);
+	tcase_add_test(rounds, without_a_round_nothing_is_staged_or_gone);
 	tcase_add_test(rounds, parts_have_rounds_of_their_own);
 	tcase_add_test(rounds, a_change_told_during_a_round_is_newer);
 	tcase_add_test(rounds, a_part_dropped_in_a_round_is_gone);

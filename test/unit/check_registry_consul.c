@@ -861,17 +861,8 @@ START_TEST(spoilt_entry_costs_itself)
 }
 END_TEST
 
-static const char *const bad_bodies[] = { "{}",
-					  "{\"web\":[]}",
-					  "null",
-					  "7",
-					  "[",
-					  "[{}",
-					  "[{\"Service\":{]",
-					  "[]]",
-					  "[] x",
-					  "\xff",
-					  "[{\"Service\":{\"Port\":1,\"Port\":2}}]" };
+static const char *const bad_bodies[] = { "{}",  "{\"web\":[]}",     "null", "7",    "[",
+					  "[{}", "[{\"Service\":{]", "[]]",  "[] x", "\xff" };
 
 START_TEST(body_that_is_none_leaves_what_was_known)
 {

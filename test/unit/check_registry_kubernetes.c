@@ -902,6 +902,24 @@ START_TEST(list_after_a_gap_takes_away_what_went_meanwhile)
 }
 END_TEST
 
+/* Back-off then grows, where lists and watches would else take turns for ever. */
+START_TEST(position_that_is_never_any_good_is_a_failure)
+{
+	for (int round = 0; round < 3; round++) {
+		begin_watch(LIST("70", SLICE("x", "cart", "10.9.0.1")));
+		const char *event = EVENT("ERROR", STATUS(410, "Expired", "too old"));
+		const int r = _i == 0 ? tell(SLICE_LIST, event) : answer(SLICE_LIST, 410, "");
+
+		ck_assert_int_eq(r, round == 0 ? STEP_AGAIN : -EPROTO);
+	}
+	begin_watch(LIST("71", ""));
+	ck_assert_int_eq(tell(SLICE_LIST, BOOKMARK("72")), STEP_MORE);
+	ck_assert_int_eq(answer(SLICE_LIST, 200, ""), STEP_AGAIN);
+	ask(SLICE_LIST);
+	ck_assert_int_eq(answer(SLICE_LIST, 410, ""), STEP_AGAIN);
+}
+END_TEST
+
 START_TEST(event_of_more_than_a_mebibyte_changes_nothing_else)
 {
 	const size_t size = JSON_VALUE_MAX + 1000;
@@ -1001,6 +1019,7 @@ static void add_watches(TCase *tc)
 	add_loop(tc, watch_that_is_refused_goes_on_as_the_reason_demands, COUNT(refusals));
 	add_loop(tc, events_that_cannot_be_framed_are_listed_instead, 2);
 	tcase_add_test(tc, list_after_a_gap_takes_away_what_went_meanwhile);
+	add_loop(tc, position_that_is_never_any_good_is_a_failure, 2);
 	tcase_add_test(tc, event_of_more_than_a_mebibyte_changes_nothing_else);
 	tcase_add_test(tc, services_are_watched_too);
 }
