@@ -35,7 +35,9 @@ struct consul_resource {
 	bool slot;         /* one of those that may wait at the server */
 	unsigned rest;     /* rounds until it may be hastened again */
 	bool saw_all;      /* an answer that no access rule had cut was believed */
-	bool populated;    /* the last answer had instances */
+	bool populated;    /* it had instances, and has not said twice since that it has none */
+	bool is_empty;     /* the last answer had none */
+	unsigned n_empty;  /* answers in a row that had none */
 	bool gone;         /* the list does not name it any more */
 	bool stopped;      /* nobody asks for it any more, it may be destroyed */
 };

@@ -149,6 +149,7 @@ static bool check_zone(const struct config_row *row, const char *text, char erro
 	       config_refuse(error, "%s: \"%s\" is not a domain name", row->key, text);
 }
 
+/* Without "SERVICE=" it is called by the first label that does not begin with '_', as that of a port does. */
 static bool check_question(const struct config_row *row, const char *text, char error[CONFIG_ERROR_MAX])
 {
 	const char *equal = strchr(text, '=');
@@ -158,8 +159,9 @@ static bool check_question(const struct config_row *row, const char *text, char 
 
 	if (!name_from_text(asked, strlen(asked), &name))
 		return config_refuse(error, "%s: \"%s\" is not a domain name", row->key, asked);
-	const int len = (int)(equal != NULL ? equal - text : (ptrdiff_t)strcspn(text, "."));
-	snprintf(service, sizeof(service), "%.*s", len, text);
+	while (equal == NULL && text[0] == '_' && strchr(text, '.') != NULL)
+		text = strchr(text, '.') + 1;
+	snprintf(service, sizeof(service), "%.*s", (int)strcspn(text, equal != NULL ? "=" : "."), text);
 	return check_service(row, service, error);
 }
 

@@ -144,8 +144,8 @@ static const struct config_row http_rows[] = {
 	SERVICE_ROWS,
 };
 
-/* A question that nothing answers comes back after wait and a sixteenth of it, and renews the age of what was
- * said: 20 s stay below the 30 s of stale-after, which Consul's own habit of 60 s does not.
+/* Half a minute is as long as a connection that has died in silence can go unnoticed; much less would make
+ * polls of what should wait.
  *
  * One instance with its checks has some 700 octets: 16 MiB are more than the 16,384 of a service that we keep,
  * and not yet what a host has no room for. */
@@ -171,7 +171,7 @@ static const struct config_row consul_rows[] = {
 	{ "stale", ROW_FLAG, AT(consul.stale), 0, 0, .fallback = "true",
 	  .about = "Any server may answer, not only the leader: quicker, and also while there is none." },
 	WATCH_ROW("Learn of changes at once, by questions that the agent holds until there is one; false: by polls."),
-	{ "wait", ROW_DURATION_MS, AT(consul.wait_ms), 1000, CONSUL_WAIT_MAX_MS, .fallback = "20s",
+	{ "wait", ROW_DURATION_MS, AT(consul.wait_ms), 1000, CONSUL_WAIT_MAX_MS, .fallback = "30s",
 	  .about = "How long the agent may hold a question that is watched; it adds up to a sixteenth." },
 	{ "held", ROW_COUNT, AT(consul.held), 1, CONSUL_HELD_MAX, .fallback = "64",
 	  .about = "Questions held at a time, each on a connection of its own; services beyond that are polled." },
@@ -195,11 +195,12 @@ static const struct config_row etcd_rows[] = {
 	{ "layout", ROW_WORD, AT(etcd.layout), 0, 0, .fallback = "skydns", .words = layouts,
 	  .about = "skydns: keys as CoreDNS reads them; naming: as clients of etcd register themselves." },
 	{ "zone", ROW_ZONE, AT(etcd.zone), 0, CONFIG_TEXT_MAX, .example = "service.local",
-	  .about = "For skydns, the zone whose names stand below the prefix: by default the first one of this file with "
-	  "this registry; \"\": services stand there." },
+	  .about = "For skydns, the zone whose names stand below the prefix: by default the first one of this file "
+	  "with this registry; \"\": services stand there." },
 	WATCH_ROW("Learn of changes at once, by a stream that the server keeps open; false: by polls."),
 	ASKED_ROWS(between_polls, "10s"),
-	PASSWORD_ROWS(etcd.user, etcd.password_file, "The user of etcd's own authentication, together with password-file."),
+	PASSWORD_ROWS(etcd.user, etcd.password_file,
+		      "The user of etcd's own authentication, together with password-file."),
 	HEADER_ROWS,
 	TLS_ROWS,
 	SIZE_ROWS(http.max_size, "64MiB", too_large_in_stream),
@@ -209,8 +210,8 @@ static const struct config_row etcd_rows[] = {
  * 10,000 services. A busy server needs its seconds for that. */
 static const struct config_row kubernetes_rows[] = {
 	{ "url", ROW_BASE_URL, AT(http.url), 1, CONFIG_PATH_MAX, .example = "http://127.0.0.1:8001",
-	  .about = "The API server, or a kubectl proxy; by default that of the cluster we run in, with the ca-file and "
-	  "token-file of our pod." },
+	  .about = "The API server, or a kubectl proxy; by default that of the cluster we run in, with the ca-file "
+	  "and token-file of our pod." },
 	{ "namespaces", ROW_NAMESPACES, AT(kubernetes.namespaces), 1, NAMESPACES_MAX, .example = "shop",
 	  .about = "The namespaces to look into; by default all." },
 	{ "names", ROW_WORD, AT(kubernetes.names), 0, 0, .fallback = "service", .words = names,
@@ -231,7 +232,8 @@ static const struct config_row dns_rows[] = {
 	  .about = "The server to ask; the port is 53 if none is given." },
 	{ "names", ROW_QUESTIONS, AT(dns.names), 1, LIST_MAX, .required = true,
 	  .example = "inventory.service.consul\nstock=inventory.service.consul",
-	  .about = "The names to ask for: NAME, or SERVICE=NAME where the service is not called by the first label." },
+	  .about = "The names to ask for: NAME, or SERVICE=NAME where the service is not called by the first "
+	  "label." },
 	{ "ask", ROW_WORD, AT(dns.ask), 0, 0, .fallback = "srv", .words = asks,
 	  .about = "srv: for SRV, which tells ports and weights; address: for A and AAAA." },
 	{ "port", ROW_LONG, AT(dns.port), 1, 65535, .example = "8080",

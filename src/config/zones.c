@@ -59,33 +59,24 @@ static void build_order(struct config_tree *t, struct config_block *b, const str
 		indexes[ret->n_registries++] = i;
 }
 
-/* How long a registry that is well can leave what it said as old as it is: until the next poll, or until a
- * question that is held comes back. Streams and static instances have no such time. */
-static uint64_t renewal_ms(const struct registry_options *r)
-{
-	if (!r->watch)
-		return r->interval_ms;
-	return r->consul.wait_ms + r->consul.wait_ms / 16;
-}
-
 static void complain_about_age(struct config_tree *t, const struct registry_options *r,
 			       const struct config_block *b, const char *limit)
 {
-	const char *key = r->watch ? "wait" : "interval";
 	struct config_block *registry = t->first;
 
 	while (strcmp(config_kind(registry->kind)->word, r->kind) != 0 ||
 	       strcmp(registry->title, r->name) != 0)
 		registry = registry->next;
-	const struct config_text *e = config_block_get(registry, key)->first;
+	const struct config_text *e = config_block_get(registry, "interval")->first;
 	config_complain(
 		t, e->file, e->line,
-		"%s: \"%s\" in %s \"%s\" is not below stale-after = %s in %s \"%s\": good data would be marked "
-		"as stale again and again",
-		key, e->text, r->kind, r->name, limit, config_kind(b->kind)->word, b->title);
+		"interval: \"%s\" in %s \"%s\" is not below stale-after = %s in %s \"%s\": good data would be "
+		"marked as stale again and again",
+		e->text, r->kind, r->name, limit, config_kind(b->kind)->word, b->title);
 }
 
-/* What the block of a zone, or of a service in it, calls stale must leave its registries their time. */
+/* What the block of a zone, or of a service in it, calls stale must leave its registries the time between two
+ * polls, in which what they said grows old. A watch would tell of each change, and static instances stay. */
 static void check_age(struct config_tree *t, struct config_block *b, const struct feed_options *feed,
 		      const struct zone_options *z, uint64_t stale_after_ms)
 {
@@ -96,7 +87,7 @@ static void check_age(struct config_tree *t, struct config_block *b, const struc
 	for (size_t i = 0; i < z->n_registries; i++) {
 		const struct registry_options *r = &feed->registries[z->registries[i]];
 
-		if (renewal_ms(r) >= stale_after_ms)
+		if (!r->watch && r->interval_ms >= stale_after_ms)
 			complain_about_age(t, r, b, limit->first->text);
 	}
 }

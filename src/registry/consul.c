@@ -19,6 +19,9 @@ enum {
 	/* The one that was hastened and one that was not. On a large cluster the list moves several times a
 	 * second; what is polled is then asked for twice as often as without it, and not all the time. */
 	HASTENED_ROUNDS = 2,
+
+	/* What a registry says twice is believed by everybody (design: brake). */
+	EMPTY_ANSWERS = 2,
 };
 
 static bool is_set(const char *const *list)
@@ -124,7 +127,7 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 
 	(void)b;
 	take_slot(r, c);
-	c->sent = c->slot && !c->doubtful ? c->index : 0;
+	c->sent = c->slot && !c->doubtful && !c->gone ? c->index : 0;
 	return consul_resource_ask(r->options, c, ret);
 }
 
@@ -152,7 +155,7 @@ static int read_service(struct registry *r, struct consul_resource *c, const str
 	if (status == 0)
 		status = believe(r, c, b);
 	if (status == 0)
-		c->populated = n > 0;
+		c->is_empty = n == 0;
 	return status;
 }
 
@@ -193,7 +196,17 @@ static int read_body(struct registry *r, struct consul_resource *c, const struct
 	return c->service != NULL ? read_service(r, c, res, b) : read_list(r, c, res, b);
 }
 
-/* Without an index in the answer there is nothing to wait for. */
+static void note_instances(struct consul_resource *c)
+{
+	c->n_empty = c->is_empty ? c->n_empty + 1 : 0;
+	if (!c->is_empty)
+		c->populated = true;
+	else if (c->n_empty >= EMPTY_ANSWERS)
+		c->populated = false;
+}
+
+/* Without an index in the answer there is nothing to wait for, and of a service that has gone nothing is to
+ * be expected. */
 static enum step go_on(struct registry *r, struct consul_resource *c, const struct fetch_result *res)
 {
 	c->doubtful = false;
@@ -202,12 +215,15 @@ static enum step go_on(struct registry *r, struct consul_resource *c, const stru
 	c->len = res->len;
 	c->index = consul_index(res);
 	c->n_failed = c->sent != 0 ? 0 : c->n_failed;
+	note_instances(c);
 	if (c->gone && !c->populated) {
 		consul_release_slot(r, c);
 		c->stopped = true;
 		return STEP_STOP;
 	}
-	return c->slot && c->index != 0 && c->n_failed < INDEX_FAILURES ? STEP_AGAIN : STEP_PAUSE;
+	if (!c->slot || c->gone || c->index == 0 || c->n_failed >= INDEX_FAILURES)
+		return STEP_PAUSE;
+	return STEP_AGAIN;
 }
 
 static int fail(struct consul_resource *c, int status)

@@ -58,10 +58,19 @@ static int judge_access(const struct consul_resource *c, const struct fetch_resu
 	return 0;
 }
 
-int consul_judge(const struct consul_resource *c, const struct fetch_result *res, struct snapshot_builder *b)
+/* An agent that answers from its stream of events says "false" whether there is a leader or not: seen
+ * with 1.20 under a healthy one. */
+static bool is_leaderless(const struct fetch_result *res)
 {
 	const char *leader = fetch_result_header(res, "X-Consul-KnownLeader");
+	const char *backend = fetch_result_header(res, "X-Consul-Query-Backend");
 
+	return leader != NULL && text_equal_fold(leader, "false") &&
+	       (backend == NULL || !text_equal_fold(backend, "streaming"));
+}
+
+int consul_judge(const struct consul_resource *c, const struct fetch_result *res, struct snapshot_builder *b)
+{
 	if (res->error < 0)
 		return snapshot_builder_fail(b, res->error, "%s", res->error_text);
 	if (res->status != 200)
@@ -72,7 +81,7 @@ int consul_judge(const struct consul_resource *c, const struct fetch_result *res
 		return snapshot_builder_fail(b, -EBADMSG, "the answer is empty");
 
 	/* Without a leader nothing can be registered, but what was is still the best there is. */
-	if (leader != NULL && text_equal_fold(leader, "false"))
+	if (is_leaderless(res))
 		snapshot_builder_remark(b, "%s: the servers of Consul have no leader", c->label);
 	return judge_access(c, res, b);
 }

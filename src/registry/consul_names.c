@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The list of names: {"inventory":["v1","blue"],"payments":[]}, and the services that are asked for by it.
  *
- *   new in the list -> start ... gone from it, and empty by its own answer too -> stop
+ *   new in the list -> start ... gone from it, and empty by two answers of its own -> stop
  *
- * A list is a complete answer, but one of a token: what is missing may be there and out of sight. So two have
- * to agree before a service is forgotten, the list and the service's own answer.
+ * To stop is certain, while what a list lacks may have been lost for a moment (servers that were restored,
+ * and have not heard from all agents yet) or be out of sight of the token. So the service itself is asked,
+ * and its answers are believed as all others are (design: brake), before it is forgotten.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -130,7 +131,7 @@ static int start(struct registry *r, const char *name, struct consul_resource **
 	return status;
 }
 
-/* Whether c, which the list does not name, is to be kept until its own answer agrees. */
+/* Whether c, which the list does not name, is to be kept until its own answers agree. */
 static bool keep(struct registry *r, struct consul_resource *c)
 {
 	if (!c->populated) {

@@ -17,6 +17,7 @@ enum {
 static const char *const wanted[] = { "X-Consul-Index",
 				      "X-Consul-LastContact",
 				      "X-Consul-KnownLeader",
+				      "X-Consul-Query-Backend",
 				      "X-Consul-Results-Filtered-By-ACLs",
 				      "Age",
 				      NULL };

@@ -18,7 +18,8 @@ const struct registry_kind *registry_kind_find(const char *name)
 {
 	static const struct registry_kind *const kinds[] = { &registry_static, &registry_file,
 							     &registry_http,   &registry_consul,
-							     &registry_etcd,   &registry_kubernetes };
+							     &registry_etcd,   &registry_kubernetes,
+							     &registry_dns };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(kinds[i]->name, name) == 0)

@@ -25,7 +25,7 @@
 enum {
 	CONNECTIONS_MAX = 256,
 	ROUTES_MAX = 32,
-	REQUEST_MAX = 1 << 20,
+	REQUEST_MAX = 2 << 20,
 	CHUNK = 10000,
 	FAR_MS = 60000,
 	SEND_MAX = 1 << 20, /* to one connection before the others have their turn */

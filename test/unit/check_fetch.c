@@ -907,14 +907,15 @@ START_TEST(body_is_posted_as_json)
 }
 END_TEST
 
+/* libcurl would ask for it from a megabyte on, and wait a second. */
 START_TEST(large_body_is_posted_without_waiting_for_a_permission)
 {
-	char *body = malloc(300001);
+	enum { LEN = 1200000 };
+	char *body = malloc(LEN + 1);
 
-	memset(body, 'x', 300000);
-	body[300000] = '\0';
+	memset(body, 'x', LEN);
+	body[LEN] = '\0';
 	request.body = body;
-	http.timeout_ms = 900; /* libcurl would wait a second */
 	assert_body("[\"10.0.0.1:80\"]");
 	assert_head_has("Expect", false);
 	assert_posted(body);
@@ -1258,6 +1259,15 @@ START_TEST(silent_host_is_given_up_early_by_a_held_request)
 	assert_error(-ETIMEDOUT, "not connected within 300 ms");
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
+}
+END_TEST
+
+START_TEST(handshake_belongs_to_the_connection)
+{
+	http.timeout_ms = 300;
+	request.timeout_ms = 60000;
+	point_at_name("https", "127.0.0.1"); /* where plain HTTP is spoken, and a request waited for */
+	assert_error(-ETIMEDOUT, "not connected within 300 ms");
 }
 END_TEST
 
@@ -1632,6 +1642,7 @@ static TCase *connections(void)
 	tcase_add_test(t, polls_keep_their_connection_beside_a_hundred_held_requests);
 	ADD_VECTORS(t, dead_peer_is_found_by_the_kernel, socket_options);
 	tcase_add_test(t, silent_host_is_given_up_early_by_a_held_request);
+	tcase_add_test(t, handshake_belongs_to_the_connection);
 	tcase_add_test(t, many_requests_run_side_by_side);
 	tcase_add_test(t, unix_socket_is_used_instead_of_the_host);
 	tcase_add_test(t, missing_unix_socket_is_told);

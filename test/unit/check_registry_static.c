@@ -100,6 +100,7 @@ START_TEST(kinds_are_found_by_name)
 	ck_assert_ptr_eq(registry_kind_find("consul"), &registry_consul);
 	ck_assert_ptr_eq(registry_kind_find("etcd"), &registry_etcd);
 	ck_assert_ptr_eq(registry_kind_find("kubernetes"), &registry_kubernetes);
+	ck_assert_ptr_eq(registry_kind_find("dns"), &registry_dns);
 	ck_assert_ptr_null(registry_kind_find("HTTP"));
 	ck_assert_ptr_null(registry_kind_find(""));
 	ck_assert(!registry_static.brake);
