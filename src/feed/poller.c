@@ -13,9 +13,10 @@
 
 enum {
 	ERROR_TEXT_MAX = 256,
-	RETRY_MS = 1000,      /* when there was no memory */
-	REPEAT_MS = 10000,    /* of many resources that fail in different ways, one line in so long */
-	CHANGE_LOG_MS = 1000, /* a registry that changes all the time: one line in so long */
+	RETRY_MS = 1000,            /* when there was no memory */
+	REPEAT_MS = 10000,          /* of many resources that fail in different ways, one line in so long */
+	CHANGE_LOG_MS = 1000,       /* a registry that changes all the time: one line in so long */
+	INHERITED_MAX_MS = 3600000, /* what was true an hour ago is no better than nothing */
 };
 
 struct poller {
@@ -28,11 +29,12 @@ struct poller {
 	struct brake *brake;
 	struct event *settle, *brake_timer;
 
-	/* What was believed before this poller stands in for what has not been heard yet. What is missing
-	 * when all has been heard for the first time is a loss like any other: it counts as not heard of
-	 * until all has been heard twice, as far as rounds can tell. */
+	/* What was believed before this poller, and has not been heard of yet: it stands in. What is still
+	 * missing when all has been heard for the first time (unheard) is a loss like any other, and becomes
+	 * certain when all has been heard twice, as far as rounds can tell. */
 	struct snapshot *inherited, *unheard;
 	size_t n_repeated;
+	uint64_t start_ms;
 	struct snapshot *heard;  /* the last that was sealed */
 	struct snapshot *judged; /* the same, with what was inherited */
 	struct snapshot *believed;
@@ -153,29 +155,53 @@ static uint64_t limit(void *context, const char *service)
 	return p->o.brake(p->o.context, service);
 }
 
-/* All that was known from the beginning, and what followed from that, has been heard. */
+/* All there is to ask for has been heard at least once. */
 static bool has_heard_all(const struct poller *p)
 {
 	return p->crew.n_spoken == p->crew.n;
 }
 
-/* What was heard, and of what was inherited the services that nothing has been heard of. */
-static int stand_in(const struct snapshot *heard, const struct snapshot *inherited, struct snapshot **ret)
+/* A service that has been heard of must not come back from before when it goes. */
+static int forget_heard(struct poller *p, const struct snapshot *heard)
 {
-	struct snapshot_change *changes = calloc(inherited->n_services + 1, sizeof(*changes));
+	const struct snapshot *old = p->inherited;
+	struct snapshot_change *changes = calloc(old->n_services + 1, sizeof(*changes));
+	struct snapshot *rest;
 	size_t n = 0;
 
 	if (changes == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < inherited->n_services; i++) {
-		const struct service *s = inherited->services[i];
-
-		if (snapshot_find(heard, s->name) == NULL)
-			changes[n++] = (struct snapshot_change){ .name = s->name, .service = s };
+	for (size_t i = 0; i < old->n_services; i++) {
+		if (snapshot_find(heard, old->services[i]->name) != NULL)
+			changes[n++].name = old->services[i]->name;
 	}
-	const int r = snapshot_derive(heard, changes, n, heard->findings, ret);
+	const int r = snapshot_derive(old, changes, n, NULL, &rest);
+	if (r == 0)
+		replace(&p->inherited, rest);
 	free(changes);
 	return r;
+}
+
+/* What was heard, and beside it what was inherited: they have no service in common. */
+static int stand_in(const struct snapshot *inherited, const struct snapshot *heard, struct snapshot **ret)
+{
+	struct snapshot_change *changes = calloc(inherited->n_services + 1, sizeof(*changes));
+
+	if (changes == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < inherited->n_services; i++) {
+		changes[i].name = inherited->services[i]->name;
+		changes[i].service = inherited->services[i];
+	}
+	const int r = snapshot_derive(heard, changes, inherited->n_services, heard->findings, ret);
+	free(changes);
+	return r;
+}
+
+/* A part that cannot be asked for, ever, must not keep all of before alive. */
+static bool is_inheritance_over(const struct poller *p)
+{
+	return has_heard_all(p) || clock_ms() - p->start_ms > INHERITED_MAX_MS;
 }
 
 static int hear(struct poller *p)
@@ -185,15 +211,16 @@ static int hear(struct poller *p)
 
 	if (r != 0)
 		return r;
-	if (p->inherited != NULL && !has_heard_all(p))
-		r = stand_in(heard, p->inherited, &judged);
-	else
+	if (p->inherited == NULL)
 		judged = snapshot_keep(heard);
+	else if ((r = forget_heard(p, heard)) == 0)
+		r = stand_in(p->inherited, heard, &judged);
 	if (r != 0) {
 		snapshot_release(heard);
 		return r;
 	}
-	if (p->inherited != NULL && has_heard_all(p)) {
+	if (p->inherited != NULL && is_inheritance_over(p)) {
+		replace(&judged, snapshot_keep(heard));
 		p->unheard = p->inherited;
 		p->inherited = NULL;
 		p->n_repeated = 0;
@@ -242,6 +269,8 @@ static int judge(struct poller *p)
 	if (v.held > 0)
 		arm(p->brake_timer, v.next_ms);
 	p->held = v.held;
+	if (v.held == 0)
+		replace(&p->unheard, NULL);
 	replace(&p->believed, v.believed);
 	return 0;
 }
@@ -424,6 +453,7 @@ int poller_create(const struct poller_options *o, struct poller **ret)
  * and said so. */
 void poller_start(struct poller *p)
 {
+	p->start_ms = clock_ms();
 	if (p->kind->start(p->registry) != 0)
 		log_event(LOG_ERROR, "registry=%s error=\"out of memory\"", p->o.registry->name);
 	p->started = true;
