@@ -46,6 +46,18 @@ static uint64_t read_revision(const struct json_value *v)
 	return revision <= INT64_MAX ? revision : 0;
 }
 
+static int enter_object(struct reading *r, struct json_walk *w)
+{
+	*w = (struct json_walk){ 0 };
+	return json_peek(&r->json) == '{' ? json_enter(&r->json, w) : json_refuse(&r->json, "no object");
+}
+
+static int enter_list(struct reading *r, struct json_walk *w)
+{
+	*w = (struct json_walk){ 0 };
+	return json_peek(&r->json) == '[' ? json_enter(&r->json, w) : json_refuse(&r->json, "no list");
+}
+
 /* --- one key with its value --- */
 
 /* The octets of a base64 text, NUL behind. -EBADMSG if it is none, -ENOMEM. */
@@ -114,7 +126,7 @@ static int read_large_kv(struct reading *r)
 {
 	struct json_walk w;
 	struct json_value *v;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
 		if (strcmp(json_key(&w), "value") == 0) {
@@ -195,10 +207,8 @@ static int read_header(struct reading *r, uint64_t *ret)
 static int read_kvs(struct reading *r)
 {
 	struct json_walk w;
+	int status = enter_list(r, &w);
 
-	if (json_peek(&r->json) != '[')
-		return json_refuse(&r->json, "\"kvs\" is no list");
-	int status = json_enter(&r->json, &w);
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
 		r->kv = (struct etcd_kv){ 0 };
 		status = read_kv(r);
@@ -224,7 +234,7 @@ static int read_page_member(struct reading *r, const char *name, struct etcd_pag
 static int read_page(struct reading *r, struct etcd_page *page)
 {
 	struct json_walk w;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0)
 		status = read_page_member(r, json_key(&w), page);
@@ -270,7 +280,7 @@ static int read_type(struct reading *r)
 static int read_event(struct reading *r)
 {
 	struct json_walk w;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	r->kv = (struct etcd_kv){ 0 };
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
@@ -290,10 +300,8 @@ static int read_event(struct reading *r)
 static int read_events(struct reading *r)
 {
 	struct json_walk w;
+	int status = enter_list(r, &w);
 
-	if (json_peek(&r->json) != '[')
-		return json_refuse(&r->json, "\"events\" is no list");
-	int status = json_enter(&r->json, &w);
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
 		status = read_event(r);
 		if (status == 0)
@@ -335,7 +343,7 @@ static int read_result_member(struct reading *r, const char *name, struct etcd_n
 static int read_result(struct reading *r, struct etcd_notice *n)
 {
 	struct json_walk w;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0)
 		status = read_result_member(r, json_key(&w), n);
@@ -362,7 +370,7 @@ static int read_notice(struct reading *r, struct etcd_notice *n)
 {
 	struct json_walk w;
 	bool has_result = false;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
 		const bool is_result = strcmp(json_key(&w), "result") == 0;
