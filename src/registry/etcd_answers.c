@@ -147,12 +147,19 @@ static int read_large_kv(struct reading *r)
 	return status < 0 || r->kv.key != NULL ? status : json_refuse(&r->json, "a key that is not there");
 }
 
-static int read_kv(struct reading *r)
+static bool is_large(const struct reading *r)
 {
 	struct json_reader behind = r->json;
 
+	if (r->json.len <= JSON_VALUE_MAX)
+		return false;
 	json_skip(&behind);
-	return behind.at - r->json.at > JSON_VALUE_MAX ? read_large_kv(r) : read_small_kv(r);
+	return behind.at - r->json.at > JSON_VALUE_MAX;
+}
+
+static int read_kv(struct reading *r)
+{
+	return is_large(r) ? read_large_kv(r) : read_small_kv(r);
 }
 
 static int take(struct reading *r)
@@ -161,45 +168,6 @@ static int take(struct reading *r)
 	if (r->kv.revision > r->last)
 		r->last = r->kv.revision;
 	return r->take(r->context, &r->kv);
-}
-
-/* --- members --- */
-
-/* Reads the value the walk is at as a tree. */
-static int read_number(struct reading *r, uint64_t *ret)
-{
-	struct json_value *v;
-	const int status = json_load(&r->json, &v);
-
-	if (status == 0) {
-		*ret = read_revision(v);
-		json_free(v);
-	}
-	return status;
-}
-
-static int read_truth(struct reading *r, bool *ret)
-{
-	struct json_value *v;
-	const int status = json_load(&r->json, &v);
-
-	if (status == 0) {
-		*ret = json_kind_of(v) == VALUE_TRUE;
-		json_free(v);
-	}
-	return status;
-}
-
-static int read_header(struct reading *r, uint64_t *ret)
-{
-	struct json_value *header;
-	const int status = json_load(&r->json, &header);
-
-	if (status == 0) {
-		*ret = read_revision(json_get(header, "revision"));
-		json_free(header);
-	}
-	return status;
 }
 
 /* --- an answer to a page request --- */
@@ -219,15 +187,26 @@ static int read_kvs(struct reading *r)
 	return status;
 }
 
-static int read_page_member(struct reading *r, const char *name, struct etcd_page *page)
+static void note_page_member(struct etcd_page *page, const char *name, const struct json_value *v)
 {
 	if (strcmp(name, "header") == 0)
-		return read_header(r, &page->revision);
+		page->revision = read_revision(json_get(v, "revision"));
+	else if (strcmp(name, "more") == 0)
+		page->more = json_kind_of(v) == VALUE_TRUE;
+}
+
+static int read_page_member(struct reading *r, const char *name, struct etcd_page *page)
+{
+	struct json_value *v;
+
 	if (strcmp(name, "kvs") == 0)
 		return read_kvs(r);
-	if (strcmp(name, "more") == 0)
-		return read_truth(r, &page->more);
-	return json_validate(&r->json);
+	const int status = json_load(&r->json, &v);
+	if (status == 0) {
+		note_page_member(page, name, v);
+		json_free(v);
+	}
+	return status;
 }
 
 /* Without a header it is not etcd who speaks, and no keys are no proof of nothing there. */
@@ -311,33 +290,32 @@ static int read_events(struct reading *r)
 	return status;
 }
 
-static int read_reason(struct reading *r, struct etcd_notice *n)
+static void note_member(struct etcd_notice *n, const char *name, const struct json_value *v)
 {
-	struct json_value *v;
-	const int status = json_load(&r->json, &v);
-
-	if (status == 0) {
+	if (strcmp(name, "header") == 0)
+		n->revision = read_revision(json_get(v, "revision"));
+	else if (strcmp(name, "created") == 0)
+		n->created = json_kind_of(v) == VALUE_TRUE;
+	else if (strcmp(name, "canceled") == 0)
+		n->canceled = json_kind_of(v) == VALUE_TRUE;
+	else if (strcmp(name, "compact_revision") == 0)
+		n->compacted = read_revision(v);
+	else if (strcmp(name, "cancel_reason") == 0)
 		etcd_fill_error(v, &n->error);
-		json_free(v);
-	}
-	return status;
 }
 
 static int read_result_member(struct reading *r, const char *name, struct etcd_notice *n)
 {
-	if (strcmp(name, "header") == 0)
-		return read_header(r, &n->revision);
+	struct json_value *v;
+
 	if (strcmp(name, "events") == 0)
 		return read_events(r);
-	if (strcmp(name, "created") == 0)
-		return read_truth(r, &n->created);
-	if (strcmp(name, "canceled") == 0)
-		return read_truth(r, &n->canceled);
-	if (strcmp(name, "compact_revision") == 0)
-		return read_number(r, &n->compacted);
-	if (strcmp(name, "cancel_reason") == 0)
-		return read_reason(r, n);
-	return json_validate(&r->json);
+	const int status = json_load(&r->json, &v);
+	if (status == 0) {
+		note_member(n, name, v);
+		json_free(v);
+	}
+	return status;
 }
 
 static int read_result(struct reading *r, struct etcd_notice *n)

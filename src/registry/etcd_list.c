@@ -102,7 +102,7 @@ static int stage_notes(struct registry *r, struct snapshot_builder *b)
 	if (!r->is_open && !r->serializable && r->n_odd == 0)
 		return 0;
 	if (r->is_open)
-		snapshot_builder_remark(b, "etcd has no authentication, and the login was left out");
+		snapshot_builder_remark(b, "etcd had no authentication, so the login was left out");
 	if (r->serializable && !r->options->watch) /* a watch makes up for it */
 		snapshot_builder_remark(b, "read from one member without a quorum: it may be old");
 	for (size_t i = 0; i < r->n_odd; i++)
