@@ -44,15 +44,16 @@ void ledger_begin(struct ledger *l, struct ledger_part *p);
 
 /* The item as it is in this answer: what is in the builder, which is empty afterwards, on failure too.
  * Nothing is visible until the commit. -ENOMEM, or -EDQUOT when the registry would hold more than
- * SNAPSHOT_INSTANCES_MAX instances (each item being one at least), SNAPSHOT_OCTETS_MAX octets or
- * SNAPSHOT_SERVICES_MAX services; then it is as if the
- * item had not been named, and the caller may keep it. */
+ * SNAPSHOT_INSTANCES_MAX instances (an item being one at least), SNAPSHOT_OCTETS_MAX octets or
+ * SNAPSHOT_SERVICES_MAX services: then it is as if the item had not been named, and may be kept instead.
+ * -EINVAL without a round. */
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b);
 
 /* The item stays what it is; without such an item nothing happens. */
 void ledger_keep(struct ledger *l, struct ledger_part *p, const char *key);
 
-/* The answer is complete: what was staged holds, items neither staged nor kept are gone. */
+/* The answer is complete: what was staged holds, items neither staged nor kept are gone. Without a round
+ * everything stays: half an answer must not pass for a whole one. */
 void ledger_commit(struct ledger *l, struct ledger_part *p);
 
 /* It is not: everything stays as it was. Fine without a round. */
@@ -61,9 +62,8 @@ void ledger_abort(struct ledger *l, struct ledger_part *p);
 /* The part has said once more what it says: as a round that keeps every item. */
 void ledger_repeat(struct ledger *l, struct ledger_part *p);
 
-/* --- a change the registry tells by itself: certain, as no complete answer is ---
- *
- * During a round it is newer than what the round said of the item before. */
+/* --- a change the registry tells by itself: certain, as no complete answer is; and newer than what the round
+ * under way has said of the item --- */
 
 /* As ledger_stage(), but at once. On failure the item stays what it was. */
 int ledger_put(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b);

@@ -63,8 +63,7 @@ struct report {
 	enum protocol protocol;
 };
 
-/* A report with nothing in it but the defaults: weight 1, passing, any protocol, no cap on TTLs.
- */
+/* A report with nothing in it but the defaults: weight 1, passing, any protocol, no cap. */
 struct report report_blank(void);
 
 /* The folded name of a service, or DROP_SERVICE_NAME or DROP_RESERVED. text may be NULL. */

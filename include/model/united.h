@@ -17,8 +17,6 @@
 #include "model/ledger.h"
 #include "model/snapshot.h"
 
-struct united_service;
-
 /* One service, or the findings, of one statement. Of what holds, linked to all others about the same. */
 struct contribution {
 	const struct statement *statement;
@@ -31,6 +29,20 @@ struct statement {
 	struct snapshot *snapshot;
 	const char *key;                     /* of the item, which outlives it */
 	struct contribution contributions[]; /* one for each service, and for findings if there are any */
+};
+
+/* Lives as long as a statement is about it, the snapshot sealed last has it, it is touched or in doubt. */
+struct united_service {
+	LIST_HEAD(, contribution) contributions; /* those that hold */
+	const struct service *sealed;            /* as it is in the snapshot sealed last, or NULL */
+	struct ledger_part *doubter;             /* that changed it last, and said so only once; or NULL */
+	LIST_ENTRY(united_service) doubts;
+	SLIST_ENTRY(united_service) next_touched;
+	unsigned doubted_in; /* round of the part */
+	unsigned n_users;    /* contributions, also of statements that do not hold */
+	unsigned n_left_out; /* instances beyond the limit */
+	bool touched;
+	char name[];
 };
 
 struct united {
@@ -47,9 +59,10 @@ struct united {
 int united_init(struct united *u);
 void united_finish(struct united *u);
 
-/* Makes a statement that does not hold yet, and keeps the snapshot. -ENOMEM, or -EDQUOT when there would be
- * more than SNAPSHOT_SERVICES_MAX services. */
-int united_prepare(struct united *u, const char *key, struct snapshot *s, struct statement **ret);
+/* Makes a statement that does not hold yet, and keeps the snapshot; before is what the item says until then,
+ * or NULL. -ENOMEM, or -EDQUOT when there would be more than SNAPSHOT_SERVICES_MAX services. */
+int united_prepare(struct united *u, const char *key, const struct statement *before, struct snapshot *s,
+		   struct statement **ret);
 
 /* Throws a statement away that does not hold. NULL is fine. */
 void united_discard(struct united *u, struct statement *st);
@@ -62,6 +75,12 @@ void united_replace(struct united *u, struct statement *old, struct statement *s
 
 /* What the part changed in an earlier round is certain. */
 void united_settle(struct united *u, struct ledger_part *p);
+
+/* Marks the service, or the findings, for the next seal. */
+void united_touch(struct united *u, struct united_service *us);
+
+/* Frees the service if nothing keeps it alive. */
+void united_forget_if_idle(struct united *u, struct united_service *us);
 
 bool united_is_touched(const struct united *u);
 bool united_is_certain(const struct united *u, const char *service);

@@ -13,9 +13,10 @@
 
 enum {
 	ERROR_TEXT_MAX = 256,
-	RETRY_MS = 1000,      /* when there was no memory */
-	REPEAT_MS = 10000,    /* of many resources that fail in different ways, one line in so long */
-	CHANGE_LOG_MS = 1000, /* a registry that changes all the time: one line in so long */
+	RETRY_MS = 1000,            /* when there was no memory */
+	REPEAT_MS = 10000,          /* of many resources that fail in different ways, one line in so long */
+	CHANGE_LOG_MS = 1000,       /* a registry that changes all the time: one line in so long */
+	INHERITED_MAX_MS = 3600000, /* what was true an hour ago is no better than nothing */
 };
 
 struct poller {
@@ -28,8 +29,12 @@ struct poller {
 	struct brake *brake;
 	struct event *settle, *brake_timer;
 
-	/* What was believed before this poller: it stands in for what has not been heard yet. */
-	struct snapshot *inherited;
+	/* What was believed before this poller, and has not been heard of yet: it stands in. What is still
+	 * missing when all has been heard for the first time (unheard) is a loss like any other, and becomes
+	 * certain when all has been heard twice, as far as rounds can tell. */
+	struct snapshot *inherited, *unheard;
+	size_t n_repeated;
+	uint64_t start_ms;
 	struct snapshot *heard;  /* the last that was sealed */
 	struct snapshot *judged; /* the same, with what was inherited */
 	struct snapshot *believed;
@@ -139,7 +144,8 @@ static bool is_certain(void *context, const char *service)
 {
 	const struct poller *p = context;
 
-	return ledger_is_certain(p->ledger, service);
+	return ledger_is_certain(p->ledger, service) &&
+	       (p->unheard == NULL || snapshot_find(p->unheard, service) == NULL);
 }
 
 static uint64_t limit(void *context, const char *service)
@@ -149,29 +155,57 @@ static uint64_t limit(void *context, const char *service)
 	return p->o.brake(p->o.context, service);
 }
 
-/* All that was known from the beginning, and what followed from that, has been heard. */
+/* All there is to ask for has been heard at least once. */
 static bool has_heard_all(const struct poller *p)
 {
 	return p->crew.n_spoken == p->crew.n;
 }
 
-/* What was heard, and of what was inherited the services that nothing has been heard of. */
-static int stand_in(const struct snapshot *heard, const struct snapshot *inherited, struct snapshot **ret)
+/* The services of one snapshot by whether another knows them, as changes to a third. */
+static int pick(const struct snapshot *from, const struct snapshot *other, bool known, bool remove,
+		const struct snapshot *base, struct snapshot **ret)
 {
-	struct snapshot_change *changes = calloc(inherited->n_services + 1, sizeof(*changes));
+	struct snapshot_change *changes = calloc(from->n_services + 1, sizeof(*changes));
 	size_t n = 0;
 
 	if (changes == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < inherited->n_services; i++) {
-		const struct service *s = inherited->services[i];
+	for (size_t i = 0; i < from->n_services; i++) {
+		const struct service *s = from->services[i];
 
-		if (snapshot_find(heard, s->name) == NULL)
-			changes[n++] = (struct snapshot_change){ .name = s->name, .service = s };
+		if ((snapshot_find(other, s->name) != NULL) == known)
+			changes[n++] = (struct snapshot_change){ s->name, remove ? NULL : s };
 	}
-	const int r = snapshot_derive(heard, changes, n, heard->findings, ret);
+	const int r = snapshot_derive(base, changes, n, base->findings, ret);
 	free(changes);
 	return r;
+}
+
+/* A service that has been heard of must not come back from before when it goes. */
+static int forget_heard(struct poller *p, const struct snapshot *heard)
+{
+	struct snapshot *rest;
+	const int r = pick(p->inherited, heard, true, true, p->inherited, &rest);
+
+	if (r == 0)
+		replace(&p->inherited, rest);
+	return r;
+}
+
+/* What was heard, and beside it what was inherited. */
+static int stand_in(struct poller *p, const struct snapshot *heard, struct snapshot **ret)
+{
+	int r = forget_heard(p, heard);
+
+	if (r == 0)
+		r = pick(p->inherited, heard, false, false, heard, ret);
+	return r;
+}
+
+/* A part that cannot be asked for, ever, must not keep all of before alive. */
+static bool is_inheritance_over(const struct poller *p)
+{
+	return has_heard_all(p) || clock_ms() - p->start_ms > INHERITED_MAX_MS;
 }
 
 static int hear(struct poller *p)
@@ -181,20 +215,39 @@ static int hear(struct poller *p)
 
 	if (r != 0)
 		return r;
-	if (p->inherited != NULL && !has_heard_all(p))
-		r = stand_in(heard, p->inherited, &judged);
+	if (p->inherited != NULL)
+		r = stand_in(p, heard, &judged);
 	else
 		judged = snapshot_keep(heard);
 	if (r != 0) {
 		snapshot_release(heard);
 		return r;
 	}
-	if (has_heard_all(p))
-		replace(&p->inherited, NULL);
+	if (p->inherited != NULL && is_inheritance_over(p)) {
+		replace(&judged, snapshot_keep(heard));
+		p->unheard = p->inherited;
+		p->inherited = NULL;
+		p->n_repeated = 0;
+	}
 	log_remarks(p, p->heard, heard);
 	replace(&p->heard, heard);
 	replace(&p->judged, judged);
 	return 0;
+}
+
+static void count_change(void *context, const char *name)
+{
+	(void)name;
+	++*(size_t *)context;
+}
+
+/* A service that went and came back before anybody believed it is another one with the same content. */
+static bool says_the_same(const struct snapshot *a, const struct snapshot *b)
+{
+	size_t n = 0;
+
+	snapshot_compare(a, b, count_change, &n);
+	return n == 0;
 }
 
 /* Judges what was heard last, once more after a while. On -ENOMEM what was believed stays. */
@@ -211,8 +264,7 @@ static int judge(struct poller *p)
 
 	if (r != 0)
 		return r;
-	/* The same services: nothing to tell anybody. */
-	if (p->believed != NULL && snapshot_is_same(p->believed, v.believed)) {
+	if (p->believed != NULL && says_the_same(p->believed, v.believed)) {
 		snapshot_release(v.believed);
 		v.believed = snapshot_keep(p->believed);
 	}
@@ -221,6 +273,8 @@ static int judge(struct poller *p)
 	if (v.held > 0)
 		arm(p->brake_timer, v.next_ms);
 	p->held = v.held;
+	if (v.held == 0)
+		replace(&p->unheard, NULL);
 	replace(&p->believed, v.believed);
 	return 0;
 }
@@ -318,6 +372,8 @@ static void on_news(void *context, const struct resource *res, enum errand_news 
 		log_failure(p, res, error);
 		p->failing = true;
 	}
+	if (news == ERRAND_GOOD && p->unheard != NULL && ++p->n_repeated >= p->crew.n)
+		replace(&p->unheard, NULL);
 	event_active(p->settle, EV_TIMEOUT, 0);
 }
 
@@ -401,6 +457,7 @@ int poller_create(const struct poller_options *o, struct poller **ret)
  * and said so. */
 void poller_start(struct poller *p)
 {
+	p->start_ms = clock_ms();
 	if (p->kind->start(p->registry) != 0)
 		log_event(LOG_ERROR, "registry=%s error=\"out of memory\"", p->o.registry->name);
 	p->started = true;
@@ -416,6 +473,7 @@ void poller_destroy(struct poller *p)
 	ledger_destroy(p->ledger);
 	brake_destroy(p->brake);
 	snapshot_release(p->inherited);
+	snapshot_release(p->unheard);
 	snapshot_release(p->heard);
 	snapshot_release(p->judged);
 	snapshot_release(p->believed);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/ledger.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -88,22 +87,22 @@ void ledger_destroy(struct ledger *l)
 
 /* --- sizes --- */
 
+static const struct ledger_size nothing;
+
 static size_t larger(size_t a, size_t b)
 {
 	return a > b ? a : b;
 }
 
-/* Of nothing, if there is no statement. */
-static struct ledger_size measure(const struct statement *st)
+/* The size of an item that says this; of one that says nothing for NULL. */
+static struct ledger_size measure(const struct ledger_item *item, const struct snapshot *s)
 {
-	struct ledger_size size = { 0 };
+	if (s == NULL)
+		return nothing;
 
-	if (st == NULL)
-		return size;
-	size.instances = larger(st->snapshot->n_instances, 1);
-	size.octets = strlen(st->key);
-	for (size_t i = 0; i < st->snapshot->n_services; i++)
-		size.octets += st->snapshot->services[i]->octets;
+	struct ledger_size size = { larger(s->n_instances, 1), strlen(item->key) };
+	for (size_t i = 0; i < s->n_services; i++)
+		size.octets += s->services[i]->octets;
 	return size;
 }
 
@@ -141,27 +140,25 @@ static bool is_seen(const struct ledger_part *p, const struct ledger_item *item)
 	return p->in_round && item->round == p->round;
 }
 
+static struct snapshot *said(const struct statement *st)
+{
+	return st != NULL ? st->snapshot : NULL;
+}
+
+static struct ledger_size measure_now(const struct ledger_item *item)
+{
+	return measure(item, said(item->now));
+}
+
 /* The item's share of what the round would leave. */
 static struct ledger_size measure_next(const struct ledger_part *p, const struct ledger_item *item)
 {
-	return measure(!is_seen(p, item) ? NULL : item->staged != NULL ? item->staged : item->now);
+	const struct statement *next = item->staged != NULL ? item->staged : item->now;
+
+	return measure(item, is_seen(p, item) ? said(next) : NULL);
 }
 
 /* --- one item --- */
-
-/* What is in the builder as a statement; it shares with what the item says now what is the same. */
-static int read_builder(struct ledger *l, const struct ledger_item *item, struct snapshot_builder *b,
-			struct statement **ret)
-{
-	struct snapshot *s;
-	int r = snapshot_builder_seal(b, item->now != NULL ? item->now->snapshot : NULL, &s);
-
-	if (r < 0)
-		return r;
-	r = united_prepare(&l->united, item->key, s, ret);
-	snapshot_release(s);
-	return r;
-}
 
 static void set_staged(struct ledger *l, struct ledger_item *item, struct statement *st)
 {
@@ -178,49 +175,39 @@ static void set_now(struct ledger *l, struct ledger_part *p, struct ledger_item 
 	item->now = st;
 }
 
-static bool says_the_same(const struct statement *a, const struct statement *b)
+static bool says(const struct statement *st, const struct snapshot *s)
 {
-	return a != NULL && a->snapshot->findings == b->snapshot->findings &&
-	       snapshot_is_same(a->snapshot, b->snapshot);
+	return st != NULL && st->snapshot->findings == s->findings && snapshot_is_same(st->snapshot, s);
 }
 
 /* One that says nothing new is kept, or a complete answer would need the memory of all items twice. */
-static int stage(struct ledger *l, struct ledger_part *p, struct ledger_item *item,
-		 struct snapshot_builder *b)
+static int stage(struct ledger *l, struct ledger_part *p, struct ledger_item *item, struct snapshot *s)
 {
-	struct statement *st;
-	int r = read_builder(l, item, b, &st);
+	const struct ledger_size next = swap(p->next, measure_next(p, item), measure(item, s));
+	struct statement *st = NULL;
+	int r = !p->in_round ? -EINVAL : fits(reserved_with(l, p, p->now, next)) ? 0 : -EDQUOT;
 
+	if (r == 0 && !says(item->now, s))
+		r = united_prepare(&l->united, item->key, item->now, s, &st);
 	if (r < 0)
 		return r;
-	const struct ledger_size next = swap(p->next, measure_next(p, item), measure(st));
-	if (!fits(reserved_with(l, p, p->now, next))) {
-		united_discard(&l->united, st);
-		return -EDQUOT;
-	}
 	resize(l, p, p->now, next);
-	if (says_the_same(item->now, st)) {
-		united_discard(&l->united, st);
-		st = NULL;
-	}
 	set_staged(l, item, st);
 	item->round = p->round;
 	return 0;
 }
 
-static int put(struct ledger *l, struct ledger_part *p, struct ledger_item *item, struct snapshot_builder *b)
+static int put(struct ledger *l, struct ledger_part *p, struct ledger_item *item, struct snapshot *s)
 {
+	const struct ledger_size size = measure(item, s), now = swap(p->now, measure_now(item), size);
+	const struct ledger_size next = p->in_round ? swap(p->next, measure_next(p, item), size) : p->next;
 	struct statement *st;
-	int r = read_builder(l, item, b, &st);
+	int r = fits(reserved_with(l, p, now, next)) ? 0 : -EDQUOT;
 
+	if (r == 0)
+		r = united_prepare(&l->united, item->key, item->now, s, &st);
 	if (r < 0)
 		return r;
-	const struct ledger_size size = measure(st), now = swap(p->now, measure(item->now), size);
-	const struct ledger_size next = p->in_round ? swap(p->next, measure_next(p, item), size) : p->next;
-	if (!fits(reserved_with(l, p, now, next))) {
-		united_discard(&l->united, st);
-		return -EDQUOT;
-	}
 	resize(l, p, now, next);
 	set_staged(l, item, NULL);
 	set_now(l, p, item, st, NULL);
@@ -228,17 +215,23 @@ static int put(struct ledger *l, struct ledger_part *p, struct ledger_item *item
 	return 0;
 }
 
+/* Does that with what is in the builder, which shares with what the item says now what is the same. */
 static int change_item(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b,
 		       int (*change)(struct ledger *l, struct ledger_part *p, struct ledger_item *item,
-				     struct snapshot_builder *b))
+				     struct snapshot *s))
 {
 	struct ledger_item *item = take_item(p, key);
+	struct snapshot *s;
 
 	if (item == NULL) {
 		snapshot_builder_empty(b);
 		return -ENOMEM;
 	}
-	int r = change(l, p, item, b);
+	int r = snapshot_builder_seal(b, said(item->now), &s);
+	if (r == 0) {
+		r = change(l, p, item, s);
+		snapshot_release(s);
+	}
 	if (r < 0)
 		forget_if_idle(p, item);
 	return r;
@@ -255,8 +248,7 @@ void ledger_remove(struct ledger *l, struct ledger_part *p, const char *key)
 
 	if (item == NULL)
 		return;
-	resize(l, p, swap(p->now, measure(item->now), measure(NULL)),
-	       swap(p->next, measure_next(p, item), measure(NULL)));
+	resize(l, p, swap(p->now, measure_now(item), nothing), swap(p->next, measure_next(p, item), nothing));
 	set_staged(l, item, NULL);
 	set_now(l, p, item, NULL, NULL);
 	forget_if_idle(p, item);
@@ -304,7 +296,6 @@ void ledger_begin(struct ledger *l, struct ledger_part *p)
 
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b)
 {
-	assert(p->in_round);
 	return change_item(l, p, key, b, stage);
 }
 
@@ -314,7 +305,7 @@ void ledger_keep(struct ledger *l, struct ledger_part *p, const char *key)
 
 	if (item == NULL || item->now == NULL || !p->in_round || is_seen(p, item))
 		return;
-	resize(l, p, p->now, swap(p->next, measure(NULL), measure(item->now)));
+	resize(l, p, p->now, swap(p->next, nothing, measure_now(item)));
 	item->round = p->round;
 }
 
@@ -332,10 +323,11 @@ static void commit_item(const void *node, VISIT visit, void *context)
 
 void ledger_commit(struct ledger *l, struct ledger_part *p)
 {
-	assert(p->in_round);
+	if (!p->in_round)
+		return;
 	walk_items(l, p, commit_item);
 	p->in_round = false;
-	resize(l, p, p->next, (struct ledger_size){ 0 });
+	resize(l, p, p->next, nothing);
 	united_settle(&l->united, p);
 }
 
@@ -356,7 +348,7 @@ void ledger_abort(struct ledger *l, struct ledger_part *p)
 		return;
 	walk_items(l, p, abort_item);
 	p->in_round = false;
-	resize(l, p, p->now, (struct ledger_size){ 0 });
+	resize(l, p, p->now, nothing);
 }
 
 void ledger_repeat(struct ledger *l, struct ledger_part *p)
@@ -383,7 +375,7 @@ void ledger_drop(struct ledger *l, struct ledger_part *p)
 	tdestroy(p->items, free);
 	p->items = NULL;
 	p->in_round = false;
-	resize(l, p, (struct ledger_size){ 0 }, (struct ledger_size){ 0 });
+	resize(l, p, nothing, nothing);
 	p->round++;
 	united_settle(&l->united, p);
 }

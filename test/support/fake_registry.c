@@ -25,7 +25,7 @@
 enum {
 	CONNECTIONS_MAX = 256,
 	ROUTES_MAX = 32,
-	REQUEST_MAX = 1 << 20,
+	REQUEST_MAX = 2 << 20,
 	CHUNK = 10000,
 	FAR_MS = 60000,
 	SEND_MAX = 1 << 20, /* to one connection before the others have their turn */
@@ -42,7 +42,7 @@ struct payload {
 	struct octets full, not_modified;
 	size_t body_at; /* in full */
 	char etag[128];
-	bool hang, hang_up, hang_up_kept, close, chunked, open, endless;
+	bool hang, hang_up, hang_up_kept, reset, close, chunked, open, endless;
 	unsigned drip_ms;
 };
 
@@ -207,6 +207,7 @@ static struct payload *make_payload(const struct fake_answer *a)
 	p->hang = a->hang;
 	p->hang_up = a->hang_up;
 	p->hang_up_kept = a->hang_up_kept;
+	p->reset = a->reset;
 	p->close = a->close || a->cut || a->raw != NULL;
 	p->open = a->open;
 	p->endless = a->endless;
@@ -239,6 +240,10 @@ static void drop_payload(struct payload *p)
 
 static void close_connection(struct fake_registry *r, struct connection *c)
 {
+	const struct linger at_once = { .l_onoff = 1 };
+
+	if (c->payload != NULL && c->payload->reset)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	pthread_mutex_lock(&r->lock);
 	drop_payload(c->payload);
 	r->open--;

@@ -48,6 +48,7 @@ struct fake_answer {
 	 * is chunked, or with close delimited by that. */
 	bool open;
 	bool hang_up_kept; /* hang up at the second request of a connection, having read it */
+	bool reset;        /* whoever hangs up, cuts or closes does it with a reset */
 	const char *raw;   /* instead of all above: these octets, then close; NUL at the end */
 };
 

@@ -306,6 +306,13 @@ END_TEST
 
 /* --- how it is doing --- */
 
+static bool is_live(void *context)
+{
+	(void)context;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return crew.n_live == 1;
+}
+
 START_TEST(while_a_request_is_held_the_data_is_of_now)
 {
 	struct thing *t = &things[0];
@@ -315,9 +322,7 @@ START_TEST(while_a_request_is_held_the_data_is_of_now)
 	await(&t->n_read, 1);
 	fake_registry_answer(server, &(struct fake_answer){ .hang = true });
 	await(&n_news[ERRAND_GOOD], 1);
-	for (int i = 0; i < 1000 && crew.n_live == 0; i++)
-		event_base_loop(loop, EVLOOP_NONBLOCK);
-	ck_assert_uint_eq(crew.n_live, 1);
+	ck_assert(harness_wait(is_live, NULL, LIMIT_MS));
 	ck_assert_uint_eq(crew_true_until(&crew, clock_ms() + 5000), clock_ms() + 5000);
 }
 END_TEST

@@ -180,7 +180,7 @@ END_TEST
 
 START_TEST(space_between_objects_takes_no_memory)
 {
-	for (int i = 0; i < 100000; i++)
+	for (int i = 0; i < 10000; i++)
 		assert_add("\n\n\n\n\n\n\n\n", 0);
 	ck_assert_uint_eq(frames.octets.len, 0);
 	assert_add("{}", 0);
@@ -208,7 +208,7 @@ END_TEST
 
 START_TEST(memory_does_not_grow_with_the_stream)
 {
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < 10000; i++) {
 		assert_add("{\"a\":1}{\"a\":2}{\"a\":", 0);
 		assert_next("{\"a\":1}");
 		assert_next("{\"a\":2}");

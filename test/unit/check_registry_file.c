@@ -330,10 +330,10 @@ START_TEST(many_files_come_and_go_in_any_order)
 	struct found round[300];
 
 	for (size_t i = 0; i < 300; i++) {
-		const size_t k = i * 77 % 300;
+		const size_t place = i * 77 % 300;
 
-		snprintf(names[i], sizeof(names[i]), "f%03zu", k);
-		snprintf(bodies[i], sizeof(bodies[i]), GOOD("s%zu", "10.0.1.1:%zu"), k, k + 1);
+		snprintf(names[i], sizeof(names[i]), "f%03zu", place);
+		snprintf(bodies[i], sizeof(bodies[i]), GOOD("s%zu", "10.0.1.1:%zu"), place, place + 1);
 		round[i] = (struct found){ names[i], bodies[i], 0 };
 	}
 	ck_assert_int_eq(run(round, 300), 0);

@@ -50,8 +50,8 @@ static char *print_snapshot(const struct snapshot *s)
 			print_instance(out, &s->services[i]->instances[k]);
 	}
 	for (size_t i = 0; i < DROP_REASONS; i++) {
-		if (s->dropped[i] > 0)
-			fprintf(out, "; dropped %s %zu", drop_to_text((enum drop)i), s->dropped[i]);
+		if (snapshot_dropped(s, i) > 0)
+			fprintf(out, "; dropped %s %zu", drop_to_text((enum drop)i), snapshot_dropped(s, i));
 	}
 	fclose(out);
 	return text;
@@ -382,7 +382,7 @@ START_TEST(five_thousand_instances_are_read)
 	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
 	ck_assert_uint_eq(s->n_services, 250);
 	ck_assert_uint_eq(s->n_instances, 5000);
-	ck_assert_uint_eq(s->n_remarks, 0);
+	ck_assert_uint_eq(snapshot_n_remarks(s), 0);
 	snapshot_release(s);
 	snapshot_builder_destroy(b);
 	free(body);
@@ -452,8 +452,8 @@ START_TEST(oddities_leave_a_remark)
 	ck_assert_int_eq(read_body(b, body, strlen(body), NULL), 0);
 	free(body);
 	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
-	ck_assert_uint_eq(s->n_remarks, 1);
-	ck_assert_str_eq(s->remarks[0], remarks[_i].remark);
+	ck_assert_uint_eq(snapshot_n_remarks(s), 1);
+	ck_assert_str_eq(snapshot_remark(s, 0), remarks[_i].remark);
 	snapshot_release(s);
 	snapshot_builder_destroy(b);
 }
