@@ -21,9 +21,12 @@ enum {
 
 	/* A connection that was held for so long was one, and what was known held until it broke. */
 	HELD_MIN_MS = 1000,
+
+	OPEN_MIN_MS = 1000, /* a stream that has been open for so long after a failure is one */
 };
 
 static void begin_request(struct errand *e);
+static void note_open(struct errand *e);
 
 /* --- how it is doing --- */
 
@@ -88,11 +91,17 @@ static void start_round(struct errand *e)
 	begin_request(e);
 }
 
+/* While a stream is open the timer says that it has been so for a while. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct errand *e = arg;
+
 	(void)fd;
 	(void)what;
-	start_round(arg);
+	if (e->is_asking)
+		note_open(e);
+	else
+		start_round(e);
 }
 
 /* At once after a while of quiet; but programs that come and go all the time must not make us read all day.
@@ -185,17 +194,32 @@ static void complete(struct errand *e, enum step step)
 	tell(e, ERRAND_GOOD, NULL);
 }
 
+/* A stream is open: from now on the registry tells of every change, if it has told all there is before. */
+static void note_open(struct errand *e)
+{
+	if (!e->has_spoken)
+		return;
+	note_heard(e);
+	set_live(e, true);
+	tell(e, ERRAND_CHANGED, NULL);
+}
+
+/* A server that lets us in and throws us out again has not recovered: that takes a while, or an object. */
+static void note_opening(struct errand *e)
+{
+	if (e->is_failing)
+		errand_arm(e, OPEN_MIN_MS);
+	else
+		note_open(e);
+}
+
 /* A stream goes on. */
 static void note_object(struct errand *e)
 {
 	if (e->request.source != FETCH_STREAM)
 		return;
 	e->schedule.failures = 0;
-	if (!e->has_spoken)
-		return; /* the list of all there is has yet to come */
-	note_heard(e);
-	set_live(e, true);
-	tell(e, ERRAND_CHANGED, NULL);
+	note_open(e);
 }
 
 static void quit(struct errand *e)
@@ -271,7 +295,7 @@ static void on_heard(void *context, const struct fetch_result *result, uint64_t 
 	}
 	note_pause(e, result, pause_ms);
 	if (e->request.source == FETCH_STREAM && is_opening(result))
-		note_object(e);
+		note_opening(e);
 	else
 		take(e, result);
 }
