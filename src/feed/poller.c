@@ -161,44 +161,40 @@ static bool has_heard_all(const struct poller *p)
 	return p->crew.n_spoken == p->crew.n;
 }
 
-/* The services of one snapshot by whether another knows them, as changes to a third. */
-static int pick(const struct snapshot *from, const struct snapshot *other, bool known, bool remove,
-		const struct snapshot *base, struct snapshot **ret)
+/* A service that has been heard of must not come back from before when it goes. */
+static int forget_heard(struct poller *p, const struct snapshot *heard)
 {
-	struct snapshot_change *changes = calloc(from->n_services + 1, sizeof(*changes));
+	const struct snapshot *old = p->inherited;
+	struct snapshot_change *changes = calloc(old->n_services + 1, sizeof(*changes));
+	struct snapshot *rest;
 	size_t n = 0;
 
 	if (changes == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < from->n_services; i++) {
-		const struct service *s = from->services[i];
-
-		if ((snapshot_find(other, s->name) != NULL) == known)
-			changes[n++] = (struct snapshot_change){ s->name, remove ? NULL : s };
+	for (size_t i = 0; i < old->n_services; i++) {
+		if (snapshot_find(heard, old->services[i]->name) != NULL)
+			changes[n++].name = old->services[i]->name;
 	}
-	const int r = snapshot_derive(base, changes, n, base->findings, ret);
+	const int r = snapshot_derive(old, changes, n, NULL, &rest);
+	if (r == 0)
+		replace(&p->inherited, rest);
 	free(changes);
 	return r;
 }
 
-/* A service that has been heard of must not come back from before when it goes. */
-static int forget_heard(struct poller *p, const struct snapshot *heard)
+/* What was heard, and beside it what was inherited: they have no service in common. */
+static int stand_in(const struct snapshot *inherited, const struct snapshot *heard, struct snapshot **ret)
 {
-	struct snapshot *rest;
-	const int r = pick(p->inherited, heard, true, true, p->inherited, &rest);
+	struct snapshot_change *changes = calloc(inherited->n_services + 1, sizeof(*changes));
 
-	if (r == 0)
-		replace(&p->inherited, rest);
-	return r;
-}
-
-/* What was heard, and beside it what was inherited. */
-static int stand_in(struct poller *p, const struct snapshot *heard, struct snapshot **ret)
-{
-	int r = forget_heard(p, heard);
-
-	if (r == 0)
-		r = pick(p->inherited, heard, false, false, heard, ret);
+	if (changes == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < inherited->n_services; i++) {
+		changes[i].name = inherited->services[i]->name;
+		changes[i].service = inherited->services[i];
+	}
+	const int r = snapshot_derive(heard, changes, inherited->n_services, heard->findings, ret);
+	free(changes);
 	return r;
 }
 
@@ -215,10 +211,10 @@ static int hear(struct poller *p)
 
 	if (r != 0)
 		return r;
-	if (p->inherited != NULL)
-		r = stand_in(p, heard, &judged);
-	else
+	if (p->inherited == NULL)
 		judged = snapshot_keep(heard);
+	else if ((r = forget_heard(p, heard)) == 0)
+		r = stand_in(p->inherited, heard, &judged);
 	if (r != 0) {
 		snapshot_release(heard);
 		return r;
