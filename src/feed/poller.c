@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "feed/errand.h"
+#include "feed/crew.h"
 
 enum {
 	ERROR_TEXT_MAX = 256,

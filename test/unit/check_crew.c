@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "feed/errand.h"
+#include "feed/crew.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -400,7 +400,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("errand");
+	Suite *suite = suite_create("crew");
 	TCase *rounds = tcase_create("rounds");
 	TCase *failures = tcase_create("failures");
 	TCase *ends = tcase_create("ends");
