@@ -28,7 +28,8 @@ enum {
 
 	ROUND_REQUESTS_MAX = 10000, /* five million instances in pages of 500: a list without an end */
 
-	/* A connection that was held for so long was one, and what was known held until it broke. */
+	/* A connection that was held for so long was one, and what was known held until it broke. After a
+	 * failure it is what shows that it is over. */
 	HELD_MIN_MS = 1000,
 };
 
@@ -39,7 +40,8 @@ struct errand {
 	struct schedule schedule;
 	struct bucket again;
 	struct event timer;
-	uint64_t due_ms; /* when the timer runs out */
+	uint64_t due_ms;  /* when the timer runs out */
+	bool is_on_trial; /* the timer runs for the watch under way */
 
 	bool is_queued, has_start, is_asking, is_running;
 	struct fetch_request request;
@@ -93,6 +95,7 @@ static void arm(struct errand *e, uint64_t ms)
 {
 	const struct timeval wait = clock_timeval(ms);
 
+	e->is_on_trial = false;
 	e->due_ms = clock_ms() + ms;
 	evtimer_add(&e->timer, &wait);
 }
@@ -132,6 +135,9 @@ static void end_request(struct errand *e)
 	e->fetch = NULL;
 	e->query = NULL;
 	e->is_asking = false;
+	if (e->is_on_trial)
+		event_del(&e->timer);
+	e->is_on_trial = false;
 	stop_running(e);
 }
 
@@ -170,13 +176,6 @@ static void start_round(struct errand *e)
 	begin_request(e);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	start_round(arg);
-}
-
 /* At once after a while of quiet; but programs that come and go all the time must not make us read all day.
  */
 static void on_file_change(void *context)
@@ -208,6 +207,12 @@ static void note_heard(struct errand *e)
 	if (e->heard_ms > e->crew->heard_ms)
 		e->crew->heard_ms = e->heard_ms;
 	set_flag(&e->has_spoken, true, &e->crew->n_spoken);
+}
+
+/* What ends a failure: a round after which no watch is to come, or a watch that lasts. */
+static void note_success(struct errand *e)
+{
+	e->schedule.failures = 0;
 	set_flag(&e->is_failing, false, &e->crew->n_failing);
 }
 
@@ -241,6 +246,7 @@ static void pause_errand(struct errand *e)
 {
 	const uint64_t pause_ms = schedule_after_success(&e->schedule, e->fresh_for_ms, e->crew->o.random);
 
+	set_flag(&e->is_failing, false, &e->crew->n_failing);
 	if (e->schedule.interval_ms > 0) /* or it is not polled */
 		arm(e, schedule_before_expiry(pause_ms, e->resource->fresh_ms));
 }
@@ -249,8 +255,8 @@ static void pause_errand(struct errand *e)
  * well again and again, while the watch behind it fails, is no success that lasts. */
 static void go_again(struct errand *e)
 {
-	if (is_watch(&e->request))
-		e->schedule.failures = 0;
+	if (is_watch(&e->request) || e->schedule.failures == 0)
+		note_success(e);
 	arm(e, bucket_take(&e->again, clock_ms()));
 }
 
@@ -267,16 +273,51 @@ static void complete(struct errand *e, enum step step)
 	tell(e, ERRAND_GOOD, NULL);
 }
 
+/* A watch that begins well and breaks at once, again and again, would be asked for all day, with a list
+ * before each, and have recovered each time. */
+static void put_on_trial(struct errand *e)
+{
+	if (e->is_on_trial)
+		return;
+	arm(e, HELD_MIN_MS);
+	e->is_on_trial = true;
+}
+
+static void pass_trial(struct errand *e)
+{
+	e->is_on_trial = false;
+	e->schedule.failures = 0;
+	if (!e->has_spoken)
+		return;
+	note_success(e);
+	set_live(e, true);
+	tell(e, ERRAND_CHANGED, NULL);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct errand *e = arg;
+
+	(void)fd;
+	(void)what;
+	if (e->is_on_trial)
+		pass_trial(e);
+	else
+		start_round(e);
+}
+
 /* A stream goes on. */
 static void note_object(struct errand *e)
 {
 	if (e->request.source != FETCH_STREAM)
 		return;
-	e->schedule.failures = 0;
+	if (e->schedule.failures > 0)
+		put_on_trial(e);
 	if (!e->has_spoken)
 		return; /* the list of all there is has yet to come */
 	note_heard(e);
-	set_live(e, true);
+	if (!e->is_failing)
+		set_live(e, true);
 	tell(e, ERRAND_CHANGED, NULL);
 }
 
@@ -415,6 +456,8 @@ static void ask_server(struct errand *e)
 		fail(e, r, "out of memory");
 	else if (is_watch(&e->request) && e->has_spoken && !e->is_failing)
 		set_live(e, true);
+	else if (e->request.source == FETCH_HTTP && e->request.held)
+		put_on_trial(e); /* there is no sign that it has begun */
 }
 
 static int ask_kind(struct errand *e)
