@@ -70,6 +70,7 @@ void errand_arm(struct errand *e, uint64_t ms)
 /* Ends the request under way, or what is left of it. */
 static void end_request(struct errand *e)
 {
+	event_del(e->timer);
 	fetch_cancel(e->fetch);
 	query_cancel(e->query);
 	e->fetch = NULL;
