@@ -119,8 +119,8 @@ struct taking {
 
 static int remove_item(struct registry *r, const struct etcd_kv *kv, const char *item)
 {
-	if (r->last.len == kv->key_len + 1 && memcmp(r->last.octets, kv->key, kv->key_len) == 0)
-		etcd_forget_last(r);
+	if (r->witness.len == kv->key_len + 1 && memcmp(r->witness.octets, kv->key, kv->key_len) == 0)
+		etcd_forget_witness(r);
 	ledger_remove(r->ledger, &r->keys.part, item);
 	return 0;
 }
@@ -136,7 +136,7 @@ static int take_event(void *context, const struct etcd_kv *kv)
 		return 0;
 	if (kv->deleted)
 		return remove_item(r, kv, item);
-	int status = etcd_note_last(r, kv);
+	int status = etcd_note_witness(r, kv);
 	if (status == 0)
 		status = etcd_read_kv(r, kv, t->b);
 	if (status == 0)

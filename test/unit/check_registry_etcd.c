@@ -950,6 +950,21 @@ START_TEST(witness_is_what_was_written_last)
 }
 END_TEST
 
+/* A store that was restored from a backup knows again all keys that were written before it. */
+START_TEST(witness_of_a_list_is_what_was_written_last_and_not_its_last_key)
+{
+	expect_ask("page");
+	ck_assert_int_eq(
+		answer(200, page(10, make("%s,%s,%s", kv("shop/a", "10.0.0.1", 4),
+					  kv("shop/b", "10.0.0.2", 9), kv("shop/c", "10.0.0.3", 6)))),
+		STEP_AGAIN);
+	expect_ask("watch");
+	ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+	testify("shop/b", 9);
+	expect_position(11);
+}
+END_TEST
+
 START_TEST(witness_may_be_refused)
 {
 	log_in_as("ann");
@@ -1459,6 +1474,7 @@ static void add_watches(TCase *tcase)
 	tcase_add_test(tcase, member_that_lags_is_no_new_history);
 	tcase_add_loop_test(tcase, history_rewritten_makes_a_new_list, 0, N(testimonies));
 	tcase_add_test(tcase, witness_is_what_was_written_last);
+	tcase_add_test(tcase, witness_of_a_list_is_what_was_written_last_and_not_its_last_key);
 	tcase_add_test(tcase, witness_may_be_refused);
 	tcase_add_test(tcase, where_watches_never_begin_lists_are_made);
 	tcase_add_test(tcase, future_start_is_doubted);
