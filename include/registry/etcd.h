@@ -66,8 +66,9 @@ struct registry {
 	bool serializable;    /* so this one asks for what the member has */
 
 	/* The watch. */
-	bool created;       /* it is at work */
-	unsigned n_unbegun; /* those that never were, in a row */
+	bool created;         /* it is at work */
+	unsigned n_unbegun;   /* those that never were, in a row */
+	unsigned n_forgotten; /* those that began with what etcd had forgotten, in a row */
 };
 
 /* --- src/registry/etcd.c --- */

@@ -869,6 +869,23 @@ START_TEST(compaction_is_told_in_several_ways)
 }
 END_TEST
 
+/* Else all that happens would be a list each second. */
+START_TEST(list_whose_revision_is_forgotten_at_once_is_a_failure)
+{
+	watch();
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), STEP_ASK);
+	list();
+	expect_ask("watch");
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), -EPROTO);
+	expect_error("forgotten");
+	expect_known("shop=a@10.0.0.1");
+	watch(); /* which lists first, and begins well this time */
+	ck_assert_int_eq(end(0), STEP_AGAIN);
+	expect_ask("watch");
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), STEP_ASK);
+}
+END_TEST
+
 START_TEST(watch_canceled_for_another_reason_is_a_failure)
 {
 	watch();
@@ -1471,6 +1488,7 @@ static void add_watches(TCase *tcase)
 	tcase_add_test(tcase, watch_refused_by_status_is_a_failure);
 	tcase_add_test(tcase, compaction_makes_a_new_list);
 	tcase_add_loop_test(tcase, compaction_is_told_in_several_ways, 0, N(compactions));
+	tcase_add_loop_test(tcase, list_whose_revision_is_forgotten_at_once_is_a_failure, 0, N(compactions));
 	tcase_add_test(tcase, watch_canceled_for_another_reason_is_a_failure);
 	tcase_add_test(tcase, member_that_lags_is_no_new_history);
 	tcase_add_loop_test(tcase, history_rewritten_makes_a_new_list, 0, N(testimonies));
