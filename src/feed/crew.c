@@ -25,12 +25,13 @@ static void leave_queue(struct errand *e)
 	e->is_queued = false;
 }
 
-/* Whoever waits first tries again; should there be no room after all, it waits on. */
-static void wake_next(struct crew *c)
+/* Whoever waits first tries again; should there be no room after all, it waits on. It may take no place, and
+ * then never leaves one: so whoever was let in wakes the next. */
+void crew_wake(struct crew *c)
 {
 	struct errand *next = TAILQ_FIRST(&c->queue);
 
-	if (next == NULL)
+	if (next == NULL || c->n_running >= RUNNING_MAX)
 		return;
 	leave_queue(next);
 	errand_arm(next, 0);
@@ -69,7 +70,7 @@ void crew_leave(struct errand *e)
 		return;
 	e->is_running = false;
 	e->crew->n_running--;
-	wake_next(e->crew);
+	crew_wake(e->crew);
 }
 
 /* --- life --- */
@@ -108,7 +109,7 @@ void crew_stop(struct crew *c, struct resource *res)
 	errand_destroy(e);
 	ledger_drop(c->o.ledger, &res->part);
 	res->runner = NULL;
-	wake_next(c); /* it may have been woken itself and not have run yet */
+	crew_wake(c); /* it may have been woken itself and not have run yet */
 }
 
 /* One that fails has a pause of its own. */

@@ -81,6 +81,8 @@ static void end_request(struct errand *e)
 
 static void start_round(struct errand *e)
 {
+	struct crew *c = e->crew;
+
 	if (e->is_asking || e->is_queued || !crew_admit(e))
 		return;
 	event_del(e->timer);
@@ -89,7 +91,8 @@ static void start_round(struct errand *e)
 	e->refused = false;
 	e->n_requests = 0;
 	e->started_ms = clock_ms();
-	begin_request(e);
+	begin_request(e); /* the errand may be gone after it */
+	crew_wake(c);
 }
 
 /* While the server keeps a request, the timer says that it has done so for a while. */

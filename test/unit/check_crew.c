@@ -51,8 +51,10 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 	struct thing *t = thing_of(res);
 
 	(void)r;
-	if (t->source == FETCH_DNS) /* nothing this test runs: a request that cannot be made */
+	if (t->source == FETCH_DNS) { /* nothing this test runs: a request that cannot be made */
+		t->n_asked++;
 		return snapshot_builder_fail(b, -EINVAL, "no such question");
+	}
 	*ret = (struct fetch_request){ .source = t->source,
 				       .http = &options.http,
 				       .path = t->path,
@@ -251,6 +253,41 @@ START_TEST(requests_held_by_the_server_do_not_keep_others_waiting)
 }
 END_TEST
 
+static bool are_all_asked(void *context)
+{
+	(void)context;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	for (size_t i = 16; i < 60; i++) {
+		if (things[i].n_asked == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Those that wait for a place take none in the end, and so can leave none to the next. */
+START_TEST(those_that_wait_all_have_their_turn)
+{
+	static const enum fetch_source sources[] = { FETCH_HTTP, FETCH_DNS, FETCH_SECRET };
+
+	fake_registry_answer(server, &(struct fake_answer){ .hang = true });
+	for (size_t i = 0; i < 16; i++)
+		start(i, STEP_PAUSE);
+	await(&n_in_flight, 16);
+	for (size_t i = 16; i < 60; i++) {
+		things[i].held = true;
+		things[i].source = sources[_i];
+		things[i].path = sources[_i] == FETCH_SECRET ? "/nonexistent/password" : NULL;
+		start(i, STEP_PAUSE);
+	}
+	for (int i = 0; i < 20; i++)
+		event_base_loop(loop, EVLOOP_NONBLOCK);
+	ck_assert_uint_eq(things[16].n_asked, 0);
+	for (size_t i = 0; i < 16; i++)
+		crew_stop(&crew, &things[i].res);
+	ck_assert(harness_wait(are_all_asked, NULL, LIMIT_MS));
+}
+END_TEST
+
 /* --- failures --- */
 
 START_TEST(failures_are_told_and_tried_again)
@@ -416,6 +453,7 @@ int main(void)
 	tcase_add_test(rounds, data_that_holds_for_a_while_is_asked_for_again_in_time);
 	tcase_add_test(rounds, one_of_many_requests_at_a_time_never_more_than_sixteen);
 	tcase_add_test(rounds, requests_held_by_the_server_do_not_keep_others_waiting);
+	tcase_add_loop_test(rounds, those_that_wait_all_have_their_turn, 0, 3);
 	tcase_add_test(failures, failures_are_told_and_tried_again);
 	tcase_add_test(failures, request_that_cannot_be_made_is_a_failure);
 	tcase_add_test(failures, one_that_fails_does_not_delay_another);
