@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "feed/errand.h"
+#include "model/freshness.h"
 
 enum {
 	/* Requests of one registry at a time, but for those the server holds: a few keep a fast one busy, and
@@ -129,18 +130,34 @@ void crew_finish(struct crew *c)
 		crew_stop(c, TAILQ_FIRST(&c->all)->resource);
 }
 
-/* The oldest of those that matter; where none does by itself, the youngest of all. */
-uint64_t crew_true_until(const struct crew *c, uint64_t now_ms)
+bool crew_is_complete(const struct crew *c)
 {
-	uint64_t oldest_ms = now_ms;
-	struct errand *e;
+	const struct errand *e;
 
-	if (c->n_vital == 0)
-		return c->n_live > 0 || c->n == 0 ? now_ms : c->heard_ms;
 	TAILQ_FOREACH(e, &c->all, link)
 	{
-		if (e->resource->vital && !e->is_live && e->heard_ms < oldest_ms)
+		if (e->resource->vital && !e->has_spoken)
+			return false;
+	}
+	return true;
+}
+
+/* The oldest of those that matter; where none does by itself, the youngest of all. */
+uint64_t crew_true_until(const struct crew *c)
+{
+	uint64_t oldest_ms = FRESHNESS_NOW;
+	size_t n = 0;
+	const struct errand *e;
+
+	if (c->n_vital == 0)
+		return c->n_live > 0 || c->n == 0 ? FRESHNESS_NOW : c->heard_ms;
+	TAILQ_FOREACH(e, &c->all, link)
+	{
+		if (!e->resource->vital || !e->has_spoken)
+			continue;
+		n++;
+		if (!e->is_live && e->heard_ms < oldest_ms)
 			oldest_ms = e->heard_ms;
 	}
-	return oldest_ms;
+	return n > 0 ? oldest_ms : 0;
 }
