@@ -220,22 +220,25 @@ static void note_open(struct errand *e)
 	tell(e, ERRAND_CHANGED, NULL);
 }
 
-/* A server that lets us in and throws us out again has not recovered: that takes a while, or an object. */
+/* A server that lets us in and throws us out again has not recovered: that takes a while. */
 static void note_opening(struct errand *e)
 {
-	if (e->is_failing)
-		errand_arm(e, OPEN_MIN_MS);
-	else
+	if (!e->is_failing)
 		note_open(e);
+	else if (!event_pending(e->timer, EV_TIMEOUT, NULL))
+		errand_arm(e, OPEN_MIN_MS);
 }
 
-/* A stream goes on. */
+/* A stream goes on. An object alone is no recovery either: etcd begins each watch with one. */
 static void note_object(struct errand *e)
 {
 	if (e->request.source != FETCH_STREAM)
 		return;
-	e->schedule.failures = 0;
-	note_open(e);
+	if (!e->is_failing)
+		e->schedule.failures = 0;
+	else if (e->has_spoken)
+		tell(e, ERRAND_CHANGED, NULL);
+	note_opening(e);
 }
 
 static void quit(struct errand *e)
