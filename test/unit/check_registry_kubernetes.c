@@ -214,7 +214,7 @@ START_TEST(each_type_is_listed_then_watched)
 	start();
 	ck_assert_uint_eq(n_resources, 2);
 	ck_assert_str_eq(resources[_i]->name, _i == 0 ? "endpointslices" : "services");
-	ck_assert(resources[_i]->vital);
+	ck_assert_int_eq(resources[_i]->vital, _i == SLICE_LIST);
 	snprintf(wanted, sizeof(wanted), "%s?limit=500&resourceVersion=0", roots[_i]);
 	ck_assert_str_eq(ask((size_t)_i), wanted);
 	ck_assert_int_eq(request.source, FETCH_HTTP);
