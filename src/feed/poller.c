@@ -116,11 +116,13 @@ static void log_failure(struct poller *p, const struct resource *res, const char
 
 	snprintf(text, sizeof(text), "%s%s%s", res->name != NULL ? res->name : "",
 		 res->name != NULL ? ": " : "", error);
-	if (p->failing &&
-	    (strcmp(p->error, text) == 0 || (p->crew.n > 1 && now_ms - p->error_ms < REPEAT_MS)))
+	const bool again = p->failing && (strcmp(p->error, text) == 0 ||
+					  (p->crew.n > 1 && now_ms - p->error_ms < REPEAT_MS));
+	log_event(again ? LOG_DEBUG : LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu",
+		  p->o.registry->name, log_quote(&v, text),
+		  p->believed != NULL ? p->believed->n_services : 0);
+	if (again)
 		return;
-	log_event(LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu", p->o.registry->name,
-		  log_quote(&v, text), p->believed != NULL ? p->believed->n_services : 0);
 	snprintf(p->error, sizeof(p->error), "%s", text);
 	p->error_ms = now_ms;
 }
