@@ -1,88 +1,59 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* feed/errand.h -- one resource of a registry at work: when it is asked for, what is under way, how it goes.
+/* feed/errand.h -- one resource at work; shared by crew.c and errand.c only.
  *
  *   timer, change of a file, hasten --> ask() --> request --> read() --+--> round complete: pause, or at once
  *                                         ^                            +--> failed: back-off
  *                                         +-------- next page ---------+
  *
- * All errands of one registry form a crew: they share the registry and a limit on requests at a time. None
- * waits for another beyond that. Feeder thread only.
+ * At any time one of these is pending, or it would never be asked for again: the timer, a request, a place in
+ * the queue of the crew; or it is not polled and its files are watched.
  */
 #ifndef PHONEBOOK_FEED_ERRAND_H
 #define PHONEBOOK_FEED_ERRAND_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/queue.h>
-
-#include "base/random.h"
-#include "feed/fetch.h"
-#include "feed/query.h"
+#include "feed/crew.h"
 #include "feed/schedule.h"
-#include "registry/registry.h"
 
-struct errand;
-struct event_base;
+struct event;
 
-/* What became of a round. */
-enum errand_news {
-	ERRAND_GOOD,    /* a round is complete */
-	ERRAND_CHANGED, /* a stream has said something */
-	ERRAND_FAILED,
-	ERRAND_GONE, /* it was stopped */
+struct errand {
+	TAILQ_ENTRY(errand) link, queue;
+	struct crew *crew;
+	struct resource *resource;
+	struct schedule schedule;
+	struct bucket again;
+	struct event *timer;
+	uint64_t due_ms; /* when the timer runs out */
+
+	bool is_queued, has_start, is_asking, is_running;
+	struct fetch_request request;
+	struct fetch *fetch;
+	struct query *query;
+	struct files *files;
+	unsigned n_requests; /* in this round */
+	/* Of this round: the longest a server asked to be left alone for, and the longest its answers stay
+	 * fresh. */
+	uint64_t retry_after_ms, fresh_for_ms;
+	bool refused;                         /* by a server that would do so again */
+	uint64_t started_ms, asked_ms;        /* this round, its last request */
+	uint64_t ended_ms, took_ms, heard_ms; /* the last round; the last good one */
+	bool is_concluded, has_spoken, is_failing, is_live;
 };
 
-struct crew_options {
-	const struct registry_kind *kind;
-	struct registry *registry;
-	struct ledger *ledger;
-	const struct registry_options *options;
-	struct event_base *loop;
-	struct fetcher *fetcher;
-	struct querier *querier;
-	struct random *random;
-	bool has_data; /* the first round of each resource known from the beginning waits for its turn */
+/* One that nobody has told anything yet; NULL when there is no memory. */
+struct errand *errand_create(struct crew *c, struct resource *res);
 
-	/* error: why it failed, NULL otherwise. It may not stop or destroy anything. */
-	void (*news)(void *context, const struct resource *res, enum errand_news news, const char *error);
-	void *context;
-};
+/* Ends whatever is under way. */
+void errand_destroy(struct errand *e);
 
-TAILQ_HEAD(errands, errand);
+/* Its next round begins in so long, whatever was planned before. */
+void errand_arm(struct errand *e, uint64_t ms);
 
-/* The errands of one registry. How they are doing is for the owner to read. */
-struct crew {
-	struct crew_options o;
-	struct errands all, queue; /* queue: those that wait for one of the requests at a time */
-	struct bucket starts;
-	size_t n_running; /* requests under way, but for those held by the server */
-	size_t n, n_vital;
-	size_t n_concluded; /* those that have ended a round, good or bad */
-	size_t n_spoken;    /* a good one */
-	size_t n_failing, n_live;
-	uint64_t heard_ms;      /* the youngest good answer */
-	struct errand *reading; /* the one whose result is being read */
-};
+/* crew.c: whether it may start a round now; if not, it has been seen to that it will. */
+bool crew_admit(struct errand *e);
 
-/* The options are copied, what they point to is borrowed. Embedded in its owner. */
-void crew_init(struct crew *c, const struct crew_options *o);
-
-/* Stops all errands, without news. */
-void crew_finish(struct crew *c);
-
-/* Starts an errand for the resource, which is borrowed until it is stopped; its first request goes out at
- * once unless first is set and there is data. -ENOMEM. */
-int crew_start(struct crew *c, struct resource *res, bool first);
-
-/* Ends it with whatever is under way. Not for the one that is being read. */
-void crew_stop(struct crew *c, struct resource *res);
-
-/* As registry_host.hasten. */
-void crew_hasten(struct crew *c, struct resource *res);
-
-/* Up to when what the crew knows was true, at now_ms: that moment itself while the registry would tell of
- * every change. 0: it has not spoken. */
-uint64_t crew_true_until(const struct crew *c, uint64_t now_ms);
+/* crew.c: it has, or has no more, one of the requests that are possible at a time. */
+void crew_enter(struct errand *e);
+void crew_leave(struct errand *e);
 
 #endif

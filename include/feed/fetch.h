@@ -29,8 +29,9 @@ void fetcher_destroy(struct fetcher *f);
 typedef void (*fetch_heard_fn)(void *context, const struct fetch_result *result, uint64_t pause_ms);
 
 /* Starts a request (FETCH_HTTP or FETCH_STREAM). heard() is called later, never from inside this call: once
- * for an answer as a whole; for a stream with status 200 once for each object and once more at its end, any
- * other status is an answer as a whole. The result that is the last says so, and the fetch is gone after it.
+ * for an answer as a whole; for a stream with status 200 once for each object and once more at its end, and
+ * before the first, unless that comes with the head, once with an empty body: it is open. Any other status is
+ * an answer as a whole. The result that is the last says so, and the fetch is gone after it.
  * The request and what it points to are borrowed until then. */
 int fetcher_start(struct fetcher *f, const struct fetch_request *request, fetch_heard_fn heard, void *context,
 		  struct fetch **ret);

@@ -62,6 +62,7 @@ struct transfer {
 
 	struct frames frames; /* of a stream */
 	bool is_paused;
+	bool is_opening;          /* which is not told yet */
 	struct fetch_result head; /* of a stream: what each result says, status 0 before the first */
 	struct fetch_result object;
 
@@ -120,10 +121,14 @@ void transfer_time_out(struct transfer *t, enum limit limit);
 /* fetch_stream.c: true when the body is a stream of objects: it was asked for and has been granted. */
 bool stream_is_open(struct transfer *t);
 
+/* fetch_stream.c: takes a line of the head, as the function of CURLOPT_HEADERFUNCTION. */
+void stream_take_header(struct transfer *t, const char *line, size_t len);
+
 /* fetch_stream.c: takes octets of the body, as the function of CURLOPT_WRITEFUNCTION. */
 size_t stream_take(struct transfer *t, const char *octets, size_t len);
 
-/* fetch_stream.c: the next whole object, good until the next call of any of these, or NULL. */
+/* fetch_stream.c: the next whole object, good until the next call of any of these, or that the stream is
+ * open; or NULL. */
 const struct fetch_result *stream_next(struct transfer *t);
 
 /* fetch_stream.c: goes on reading after all objects were taken. On a negative errno the transfer has come to

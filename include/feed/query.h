@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* feed/query.h -- questions to DNS servers that are registries (FETCH_DNS), one server each.
  *
- *   querier_start --> some at a time, each by a channel of its own --> heard(), once
+ *   querier_start --> a channel for this question alone --> heard(), once
  *
  * Nothing is shared with the resolver and its bootstrap servers, and nothing is cached: what a registry says
- * is asked for anew. Feeder thread only.
+ * is asked for anew. How many run at a time is for those to bound who start them (feed/errand), so that a
+ * server that does not answer delays nobody else's questions. Feeder thread only.
  */
 #ifndef PHONEBOOK_FEED_QUERY_H
 #define PHONEBOOK_FEED_QUERY_H

@@ -2,8 +2,9 @@
 /* registry/etcd.h -- a registry of kind etcd from inside, shared by the src/registry/etcd*.c only.
  *
  *   [password -> login ->] page -> page -> ... -> commit -> watch --events--> ledger
- *                           ^                                 |
- *                           +------- history is lost ---------+-- the stream is lost: watch again from there
+ *                           ^                                  |
+ *                           +-- history is lost <-- [witness] <--+-- the stream is lost: watch again from
+ * there
  *
  * One resource: all keys with the prefix. A list says up to which revision it is complete; from there a watch
  * tells every change, however often its stream breaks. What may go wrong between etcd and us has one rule
@@ -26,6 +27,7 @@ enum etcd_question {
 	ETCD_ASK_PASSWORD,
 	ETCD_ASK_TOKEN,
 	ETCD_ASK_PAGE,
+	ETCD_ASK_WITNESS,
 	ETCD_ASK_WATCH,
 };
 
@@ -48,18 +50,23 @@ struct registry {
 	char *password, *token;
 	bool is_open, proven; /* is_open: etcd said that there is no authentication */
 
-	/* The list. */
-	bool listed;       /* what the ledger has is complete as of revision */
-	bool doubted;      /* unless history was rewritten, which the next list will show */
-	uint64_t revision; /* all up to it is known; 0: nothing is */
-	uint64_t pinned;   /* revision of the pages under way; 0: none are */
-	struct buffer last; /* key read last */
+	/* What is known. */
+	bool listed;            /* the ledger is complete as of revision */
+	bool doubted;           /* unless the store is another one now */
+	uint64_t revision;      /* 0: nothing is known */
+	struct buffer last;     /* the key that was read last, with a NUL behind; empty: none */
+	uint64_t last_revision; /* when that was changed; 0: not said */
+
+	/* The list under way. */
+	uint64_t pinned;      /* revision of its pages; 0: there are none yet */
 	size_t n_keys, n_odd; /* so far; those that cannot be items */
 	unsigned n_restarts;  /* lists begun anew by themselves, in a row */
 	unsigned n_no_quorum; /* lists that failed for what may be the lack of one, in a row */
 	bool serializable;    /* so this one asks for what the member has */
 
-	bool created; /* the watch is at work */
+	/* The watch. */
+	bool created;       /* it is at work */
+	unsigned n_unbegun; /* those that never were, in a row */
 };
 
 /* --- src/registry/etcd.c --- */
@@ -100,6 +107,14 @@ int etcd_take_page(struct registry *r, const struct fetch_result *result, struct
 
 /* Throws the pages read so far away. */
 void etcd_abandon_list(struct registry *r);
+
+/* --- src/registry/etcd_history.c --- */
+
+int etcd_note_last(struct registry *r, const struct etcd_kv *kv); /* -ENOMEM */
+void etcd_forget_last(struct registry *r);
+bool etcd_has_witness(const struct registry *r);
+int etcd_ask_witness(struct registry *r, struct fetch_request *ret);
+int etcd_take_witness(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b);
 
 /* --- src/registry/etcd_watch.c --- */
 

@@ -55,11 +55,11 @@ enum {
 struct etcd_kv {
 	const char *key; /* NUL behind, and maybe inside */
 	size_t key_len;
-	const char *value;    /* the same; NULL: see flaw */
+	const char *value; /* the same; NULL: see flaw */
 	size_t value_len;
-	const char *flaw;     /* why there is no value that could be read, in words */
-	uint64_t revision;    /* when it was changed last; 0: not said */
-	bool deleted;         /* by this event */
+	const char *flaw;  /* why there is no value that could be read, in words */
+	uint64_t revision; /* when it was changed last; 0: not said */
+	bool deleted;      /* by this event */
 };
 
 /* Borrows kv; a negative errno, its reason told to the builder, ends the reading. */
@@ -87,8 +87,8 @@ struct etcd_notice {
 	bool created, canceled;
 	uint64_t compacted; /* canceled because changes before this one are forgotten; 0: not so */
 	size_t n_events;
-	uint64_t last; /* the highest revision of an event */
-	bool failed;   /* the stream ends with error */
+	uint64_t last;           /* the highest revision of an event */
+	bool failed;             /* the stream ends with error */
 	struct etcd_error error; /* also the reason for canceled */
 };
 
@@ -114,7 +114,7 @@ enum etcd_trouble {
 	ETCD_WRONG_PASSWORD,
 	ETCD_NO_AUTHENTICATION, /* none is needed, and there are no tokens */
 	ETCD_DENIED,
-	ETCD_COMPACTED,
+	ETCD_NO_REVISION, /* the one asked for is forgotten, or has yet to come */
 	ETCD_UNAVAILABLE, /* no leader, no quorum, stopping: another member may do better */
 };
 

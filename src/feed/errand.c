@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,14 +12,6 @@
 #include "feed/secret.h"
 
 enum {
-	/* Requests of one registry at a time, but for those the server holds: a few keep a fast one busy, and
-	 * a slow one must not hold hundreds of connections. */
-	RUNNING_MAX = 16,
-
-	/* A registry with a thousand services is asked for all of them in a second, not in an instant. */
-	STARTS_SIZE = 200,
-	STARTS_REFILL_MS = 1,
-
 	/* A server that returns from every long poll at once would be asked all day. Eight in a row are a
 	 * deployment; one a second is what a sidecar may cost. */
 	AGAIN_SIZE = 8,
@@ -30,33 +21,12 @@ enum {
 
 	/* A connection that was held for so long was one, and what was known held until it broke. */
 	HELD_MIN_MS = 1000,
-};
 
-struct errand {
-	TAILQ_ENTRY(errand) link, queue;
-	struct crew *crew;
-	struct resource *resource;
-	struct schedule schedule;
-	struct bucket again;
-	struct event timer;
-	uint64_t due_ms; /* when the timer runs out */
-
-	bool is_queued, has_start, is_asking, is_running;
-	struct fetch_request request;
-	struct fetch *fetch;
-	struct query *query;
-	struct files *files;
-	unsigned n_requests; /* in this round */
-	/* Of this round: the longest a server asked to be left alone for, and the longest its answers stay
-	 * fresh. */
-	uint64_t retry_after_ms, fresh_for_ms;
-	bool refused;                         /* by a server that would do so again */
-	uint64_t started_ms, asked_ms;        /* this round, its last request */
-	uint64_t ended_ms, took_ms, heard_ms; /* the last round; the last good one */
-	bool is_concluded, has_spoken, is_failing, is_live;
+	OPEN_MIN_MS = 1000, /* a stream that has been open for so long after a failure is one */
 };
 
 static void begin_request(struct errand *e);
+static void note_open(struct errand *e);
 
 /* --- how it is doing --- */
 
@@ -89,39 +59,12 @@ static void tell(const struct errand *e, enum errand_news news, const char *erro
 
 /* --- when --- */
 
-static void arm(struct errand *e, uint64_t ms)
+void errand_arm(struct errand *e, uint64_t ms)
 {
 	const struct timeval wait = clock_timeval(ms);
 
 	e->due_ms = clock_ms() + ms;
-	evtimer_add(&e->timer, &wait);
-}
-
-static void leave_queue(struct errand *e)
-{
-	if (e->is_queued)
-		TAILQ_REMOVE(&e->crew->queue, e, queue);
-	e->is_queued = false;
-}
-
-/* Whoever waits first tries again; should there be no room after all, it waits on. */
-static void wake_next(struct crew *c)
-{
-	struct errand *next = TAILQ_FIRST(&c->queue);
-
-	if (next == NULL)
-		return;
-	leave_queue(next);
-	arm(next, 0);
-}
-
-static void stop_running(struct errand *e)
-{
-	if (!e->is_running)
-		return;
-	e->is_running = false;
-	e->crew->n_running--;
-	wake_next(e->crew);
+	event_add(e->timer, &wait);
 }
 
 /* Ends the request under way, or what is left of it. */
@@ -132,36 +75,14 @@ static void end_request(struct errand *e)
 	e->fetch = NULL;
 	e->query = NULL;
 	e->is_asking = false;
-	stop_running(e);
-}
-
-/* Whether it may start now; if not, it has been seen to that it will. */
-static bool may_start(struct errand *e)
-{
-	struct crew *c = e->crew;
-
-	if (!e->has_start) {
-		const uint64_t wait_ms = bucket_take(&c->starts, clock_ms());
-
-		e->has_start = true;
-		if (wait_ms > 0) {
-			arm(e, wait_ms);
-			return false;
-		}
-	}
-	if (c->n_running >= RUNNING_MAX) {
-		TAILQ_INSERT_TAIL(&c->queue, e, queue);
-		e->is_queued = true;
-		return false;
-	}
-	return true;
+	crew_leave(e);
 }
 
 static void start_round(struct errand *e)
 {
-	if (e->is_asking || e->is_queued || !may_start(e))
+	if (e->is_asking || e->is_queued || !crew_admit(e))
 		return;
-	event_del(&e->timer);
+	event_del(e->timer);
 	e->has_start = false;
 	e->retry_after_ms = e->fresh_for_ms = 0;
 	e->refused = false;
@@ -170,11 +91,17 @@ static void start_round(struct errand *e)
 	begin_request(e);
 }
 
+/* While a stream is open the timer says that it has been so for a while. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct errand *e = arg;
+
 	(void)fd;
 	(void)what;
-	start_round(arg);
+	if (e->is_asking)
+		note_open(e);
+	else
+		start_round(e);
 }
 
 /* At once after a while of quiet; but programs that come and go all the time must not make us read all day.
@@ -187,7 +114,7 @@ static void on_file_change(void *context)
 	if (now_ms >= may_ms)
 		start_round(e);
 	else if (!e->is_asking && e->due_ms > may_ms)
-		arm(e, may_ms - now_ms);
+		errand_arm(e, may_ms - now_ms);
 }
 
 /* --- how a round ends --- */
@@ -231,9 +158,9 @@ static void fail(struct errand *e, int error, const char *text)
 	set_flag(&e->is_failing, true, &e->crew->n_failing);
 	ledger_abort(e->crew->o.ledger, &e->resource->part);
 	if (e->refused)
-		arm(e, schedule_after_refusal(&e->schedule, e->crew->o.random));
+		errand_arm(e, schedule_after_refusal(&e->schedule, e->crew->o.random));
 	else
-		arm(e, schedule_after_failure(&e->schedule, e->retry_after_ms, e->crew->o.random));
+		errand_arm(e, schedule_after_failure(&e->schedule, e->retry_after_ms, e->crew->o.random));
 	tell(e, ERRAND_FAILED, text);
 }
 
@@ -242,7 +169,7 @@ static void pause_errand(struct errand *e)
 	const uint64_t pause_ms = schedule_after_success(&e->schedule, e->fresh_for_ms, e->crew->o.random);
 
 	if (e->schedule.interval_ms > 0) /* or it is not polled */
-		arm(e, schedule_before_expiry(pause_ms, e->resource->fresh_ms));
+		errand_arm(e, schedule_before_expiry(pause_ms, e->resource->fresh_ms));
 }
 
 /* The next request waits at the server: it goes out in this turn of the loop, if it may. A list that is read
@@ -251,7 +178,7 @@ static void go_again(struct errand *e)
 {
 	if (is_watch(&e->request))
 		e->schedule.failures = 0;
-	arm(e, bucket_take(&e->again, clock_ms()));
+	errand_arm(e, bucket_take(&e->again, clock_ms()));
 }
 
 static void complete(struct errand *e, enum step step)
@@ -267,17 +194,32 @@ static void complete(struct errand *e, enum step step)
 	tell(e, ERRAND_GOOD, NULL);
 }
 
+/* A stream is open: from now on the registry tells of every change, if it has told all there is before. */
+static void note_open(struct errand *e)
+{
+	if (!e->has_spoken)
+		return;
+	note_heard(e);
+	set_live(e, true);
+	tell(e, ERRAND_CHANGED, NULL);
+}
+
+/* A server that lets us in and throws us out again has not recovered: that takes a while, or an object. */
+static void note_opening(struct errand *e)
+{
+	if (e->is_failing)
+		errand_arm(e, OPEN_MIN_MS);
+	else
+		note_open(e);
+}
+
 /* A stream goes on. */
 static void note_object(struct errand *e)
 {
 	if (e->request.source != FETCH_STREAM)
 		return;
 	e->schedule.failures = 0;
-	if (!e->has_spoken)
-		return; /* the list of all there is has yet to come */
-	note_heard(e);
-	set_live(e, true);
-	tell(e, ERRAND_CHANGED, NULL);
+	note_open(e);
 }
 
 static void quit(struct errand *e)
@@ -353,7 +295,7 @@ static void on_heard(void *context, const struct fetch_result *result, uint64_t 
 	}
 	note_pause(e, result, pause_ms);
 	if (e->request.source == FETCH_STREAM && is_opening(result))
-		note_object(e);
+		note_opening(e);
 	else
 		take(e, result);
 }
@@ -403,10 +345,8 @@ static void ask_server(struct errand *e)
 	int r;
 
 	e->is_asking = true;
-	if (!is_watch(&e->request)) {
-		e->is_running = true;
-		e->crew->n_running++;
-	}
+	if (!is_watch(&e->request))
+		crew_enter(e);
 	if (e->request.source == FETCH_DNS)
 		r = querier_start(o->querier, &e->request, on_heard, e, &e->query);
 	else
@@ -451,84 +391,35 @@ static void begin_request(struct errand *e)
 
 /* --- life --- */
 
-void crew_init(struct crew *c, const struct crew_options *o)
-{
-	*c = (struct crew){ .o = *o, .starts = { .size = STARTS_SIZE, .refill_ms = STARTS_REFILL_MS } };
-	TAILQ_INIT(&c->all);
-	TAILQ_INIT(&c->queue);
-}
-
-int crew_start(struct crew *c, struct resource *res, bool first)
+struct errand *errand_create(struct crew *c, struct resource *res)
 {
 	struct errand *e = calloc(1, sizeof(*e));
 
 	if (e == NULL)
-		return -ENOMEM;
+		return NULL;
 	e->crew = c;
 	e->resource = res;
 	e->schedule = (struct schedule){ .interval_ms = c->o.options->interval_ms,
 					 .jitter_ms = c->o.options->jitter_ms };
 	e->again = (struct bucket){ .size = AGAIN_SIZE, .refill_ms = AGAIN_REFILL_MS };
-	evtimer_assign(&e->timer, c->o.loop, on_timer, e);
-	res->runner = e;
-	TAILQ_INSERT_TAIL(&c->all, e, link);
-	c->n++;
-	c->n_vital += res->vital;
-	arm(e, schedule_first(&e->schedule, first && c->o.has_data, c->o.random));
-	return 0;
+	e->timer = evtimer_new(c->o.loop, on_timer, e);
+	if (e->timer == NULL) {
+		free(e);
+		return NULL;
+	}
+	return e;
 }
 
-void crew_stop(struct crew *c, struct resource *res)
+void errand_destroy(struct errand *e)
 {
-	struct errand *e = res->runner;
+	struct crew *c = e->crew;
 
-	if (e == NULL)
-		return;
-	leave_queue(e);
 	end_request(e);
 	files_destroy(e->files);
-	evtimer_del(&e->timer);
+	event_free(e->timer);
 	set_live(e, false);
 	set_flag(&e->is_concluded, false, &c->n_concluded);
 	set_flag(&e->has_spoken, false, &c->n_spoken);
 	set_flag(&e->is_failing, false, &c->n_failing);
-	TAILQ_REMOVE(&c->all, e, link);
-	c->n--;
-	c->n_vital -= res->vital;
-	ledger_drop(c->o.ledger, &res->part);
-	res->runner = NULL;
 	free(e);
-	wake_next(c); /* it may have been woken itself and not have run yet */
-}
-
-void crew_hasten(struct crew *c, struct resource *res)
-{
-	struct errand *e = res->runner;
-	const uint64_t wait_ms = schedule_after_hint(c->o.random);
-
-	if (e != NULL && !e->is_asking && !e->is_queued && !e->has_start && !e->is_failing &&
-	    e->due_ms > clock_ms() + wait_ms)
-		arm(e, wait_ms);
-}
-
-void crew_finish(struct crew *c)
-{
-	while (!TAILQ_EMPTY(&c->all))
-		crew_stop(c, TAILQ_FIRST(&c->all)->resource);
-}
-
-/* The oldest of those that matter; where none does by itself, the youngest of all. */
-uint64_t crew_true_until(const struct crew *c, uint64_t now_ms)
-{
-	uint64_t oldest_ms = now_ms;
-	struct errand *e;
-
-	if (c->n_vital == 0)
-		return c->n_live > 0 || c->n == 0 ? now_ms : c->heard_ms;
-	TAILQ_FOREACH(e, &c->all, link)
-	{
-		if (e->resource->vital && !e->is_live && e->heard_ms < oldest_ms)
-			oldest_ms = e->heard_ms;
-	}
-	return oldest_ms;
 }

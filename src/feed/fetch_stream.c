@@ -25,6 +25,18 @@ static int read_head(struct transfer *t)
 	return t->head.status != 0 ? 0 : transfer_read_head(t, &t->head);
 }
 
+/* The empty line ends the head: a watch of things that do not change may say no more for a long time, but
+ * whoever waits for it should know that it stands. */
+void stream_take_header(struct transfer *t, const char *line, size_t len)
+{
+	const bool is_end = len > 0 && (line[0] == '\r' || line[0] == '\n');
+
+	if (!is_end || t->head.status != 0 || !stream_is_open(t) || read_head(t) < 0)
+		return; /* for want of memory: tried again with the body */
+	t->is_opening = true;
+	t->arrived(t);
+}
+
 /* What is refused here comes again from libcurl when it goes on, and is kept by it meanwhile: at most the
  * rest of one read. */
 size_t stream_take(struct transfer *t, const char *octets, size_t len)
@@ -44,14 +56,15 @@ size_t stream_take(struct transfer *t, const char *octets, size_t len)
 
 const struct fetch_result *stream_next(struct transfer *t)
 {
-	size_t len;
+	size_t len = 0;
 	const char *object = frames_next(&t->frames, &len);
 
-	if (object == NULL)
+	if (object == NULL && !t->is_opening)
 		return NULL;
+	t->is_opening = false;
 	t->object = t->head;
 	t->object.name = t->name;
-	t->object.body = object;
+	t->object.body = object != NULL ? object : "";
 	t->object.len = len;
 	return &t->object;
 }

@@ -60,6 +60,12 @@ static size_t on_body(char *octets, size_t size, size_t n, void *arg)
 	return stream_is_open(t) ? stream_take(t, octets, size * n) : take_body(t, octets, size * n);
 }
 
+static size_t on_header(char *octets, size_t size, size_t n, void *arg)
+{
+	stream_take_header(arg, octets, size * n);
+	return size * n;
+}
+
 /* libcurl 7.88 cannot set all of these. What the system does not know, or a unix socket has no use for, is no
  * reason to go without a connection. */
 static int on_connection(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -121,6 +127,8 @@ static void set_options(struct transfer *t)
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
 	curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, t);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

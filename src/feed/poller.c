@@ -9,7 +9,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "feed/errand.h"
+#include "feed/belief.h"
+#include "feed/crew.h"
 
 enum {
 	ERROR_TEXT_MAX = 256,
@@ -25,18 +26,9 @@ struct poller {
 	struct registry *registry;
 	struct ledger *ledger;
 	struct crew crew;
-	struct brake *brake;
+	struct belief *belief;
 	struct event *settle, *brake_timer;
 
-	/* What was believed before this poller stands in for what has not been heard yet. What is missing
-	 * when all has been heard for the first time is a loss like any other: it counts as not heard of
-	 * until all has been heard twice, as far as rounds can tell. */
-	struct snapshot *inherited, *unheard;
-	size_t n_repeated;
-	struct snapshot *heard;  /* the last that was sealed */
-	struct snapshot *judged; /* the same, with what was inherited */
-	struct snapshot *believed;
-	size_t held;
 	bool started, concluded, failing;
 	char error[ERROR_TEXT_MAX]; /* logged last */
 	uint64_t error_ms, changed_ms;
@@ -84,9 +76,10 @@ static void log_remarks(const struct poller *p, const struct snapshot *before, c
 
 static void log_round(const struct poller *p, enum log_level level, const char *what)
 {
+	const struct snapshot *believed = belief_snapshot(p->belief);
+
 	log_event(level, "registry=%s round=%s services=%zu instances=%zu", p->o.registry->name, what,
-		  p->believed != NULL ? p->believed->n_services : 0,
-		  p->believed != NULL ? p->believed->n_instances : 0);
+		  believed != NULL ? believed->n_services : 0, believed != NULL ? believed->n_instances : 0);
 }
 
 static void log_change(struct poller *p)
@@ -99,18 +92,20 @@ static void log_change(struct poller *p)
 		p->changed_ms = now_ms;
 }
 
-static void log_held(const struct poller *p, const struct brake_verdict *v)
+static void log_held(const struct poller *p, size_t before)
 {
-	if (v->held > p->held)
+	if (belief_held(p->belief) > before)
 		log_event(LOG_WARNING,
 			  "registry=%s held=%zu reason=\"a sudden loss waits to be confirmed\" for_ms=%llu",
-			  p->o.registry->name, v->held, (unsigned long long)v->next_ms);
+			  p->o.registry->name, belief_held(p->belief),
+			  (unsigned long long)belief_next_ms(p->belief));
 }
 
 /* Once when it begins to fail, and when it fails in another way. */
 static void log_failure(struct poller *p, const struct resource *res, const char *error)
 {
 	const uint64_t now_ms = clock_ms();
+	const struct snapshot *believed = belief_snapshot(p->belief);
 	char text[ERROR_TEXT_MAX];
 	struct log_value v;
 
@@ -119,143 +114,22 @@ static void log_failure(struct poller *p, const struct resource *res, const char
 	const bool again = p->failing && (strcmp(p->error, text) == 0 ||
 					  (p->crew.n > 1 && now_ms - p->error_ms < REPEAT_MS));
 	log_event(again ? LOG_DEBUG : LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu",
-		  p->o.registry->name, log_quote(&v, text),
-		  p->believed != NULL ? p->believed->n_services : 0);
+		  p->o.registry->name, log_quote(&v, text), believed != NULL ? believed->n_services : 0);
 	if (again)
 		return;
 	snprintf(p->error, sizeof(p->error), "%s", text);
 	p->error_ms = now_ms;
 }
 
-/* --- what is believed --- */
-
-static struct snapshot *keep(struct snapshot *s)
-{
-	return s != NULL ? snapshot_keep(s) : NULL;
-}
-
-static void replace(struct snapshot **place, struct snapshot *s)
-{
-	snapshot_release(*place);
-	*place = s;
-}
-
-static bool is_certain(void *context, const char *service)
-{
-	const struct poller *p = context;
-
-	return ledger_is_certain(p->ledger, service) &&
-	       (p->unheard == NULL || snapshot_find(p->unheard, service) == NULL);
-}
-
-static uint64_t limit(void *context, const char *service)
-{
-	const struct poller *p = context;
-
-	return p->o.brake(p->o.context, service);
-}
-
-/* All that was known from the beginning, and what followed from that, has been heard. */
-static bool has_heard_all(const struct poller *p)
-{
-	return p->crew.n_spoken == p->crew.n;
-}
-
-/* What was heard, and of what was inherited the services that nothing has been heard of. */
-static int stand_in(const struct snapshot *heard, const struct snapshot *inherited, struct snapshot **ret)
-{
-	struct snapshot_change *changes = calloc(inherited->n_services + 1, sizeof(*changes));
-	size_t n = 0;
-
-	if (changes == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < inherited->n_services; i++) {
-		const struct service *s = inherited->services[i];
-
-		if (snapshot_find(heard, s->name) == NULL)
-			changes[n++] = (struct snapshot_change){ .name = s->name, .service = s };
-	}
-	const int r = snapshot_derive(heard, changes, n, heard->findings, ret);
-	free(changes);
-	return r;
-}
-
-static int hear(struct poller *p)
-{
-	struct snapshot *heard, *judged;
-	int r = ledger_seal(p->ledger, &heard);
-
-	if (r != 0)
-		return r;
-	if (p->inherited != NULL && !has_heard_all(p))
-		r = stand_in(heard, p->inherited, &judged);
-	else
-		judged = snapshot_keep(heard);
-	if (r != 0) {
-		snapshot_release(heard);
-		return r;
-	}
-	if (p->inherited != NULL && has_heard_all(p)) {
-		p->unheard = p->inherited;
-		p->inherited = NULL;
-		p->n_repeated = 0;
-	}
-	log_remarks(p, p->heard, heard);
-	replace(&p->heard, heard);
-	replace(&p->judged, judged);
-	return 0;
-}
-
-static void count_change(void *context, const char *name)
-{
-	(void)name;
-	++*(size_t *)context;
-}
-
-/* A service that went and came back before anybody believed it is another one with the same content. */
-static bool says_the_same(const struct snapshot *a, const struct snapshot *b)
-{
-	size_t n = 0;
-
-	snapshot_compare(a, b, count_change, &n);
-	return n == 0;
-}
-
-/* Judges what was heard last, once more after a while. On -ENOMEM what was believed stays. */
-static int judge(struct poller *p)
-{
-	const struct brake_case c = { .accepted = p->believed,
-				      .fresh = p->judged,
-				      .now_ms = clock_ms(),
-				      .limit = limit,
-				      .is_certain = is_certain,
-				      .context = p };
-	struct brake_verdict v;
-	const int r = brake_judge(p->brake, &c, &v);
-
-	if (r != 0)
-		return r;
-	if (p->believed != NULL && says_the_same(p->believed, v.believed)) {
-		snapshot_release(v.believed);
-		v.believed = snapshot_keep(p->believed);
-	}
-	log_held(p, &v);
-	event_del(p->brake_timer);
-	if (v.held > 0)
-		arm(p->brake_timer, v.next_ms);
-	p->held = v.held;
-	replace(&p->believed, v.believed);
-	return 0;
-}
-
 static void report(const struct poller *p)
 {
-	struct round_counts counts = { .services = p->believed->n_services,
-				       .instances = p->believed->n_instances,
-				       .held = p->held };
+	const struct snapshot *believed = belief_snapshot(p->belief);
+	struct round_counts counts = { .services = believed->n_services,
+				       .instances = believed->n_instances,
+				       .held = belief_held(p->belief) };
 
 	for (enum drop reason = 0; reason < DROP_REASONS; reason++)
-		counts.dropped += snapshot_dropped(p->heard, reason);
+		counts.dropped += snapshot_dropped(belief_heard(p->belief), reason);
 	freshness_recount(p->o.freshness, p->o.row, &counts);
 }
 
@@ -282,22 +156,55 @@ static void report_state(const struct poller *p)
 		freshness_state(p->o.freshness, p->o.row, REGISTRY_OK);
 }
 
+static struct snapshot *keep(struct snapshot *s)
+{
+	return s != NULL ? snapshot_keep(s) : NULL;
+}
+
+/* All there is to ask for has been heard at least once. */
+static bool has_heard_all(const struct poller *p)
+{
+	return p->crew.n_spoken == p->crew.n;
+}
+
 static int believe(struct poller *p)
 {
-	int r = hear(p);
+	struct snapshot *heard = keep(belief_heard(p->belief));
+	const size_t held = belief_held(p->belief);
+	const int r = belief_update(p->belief, has_heard_all(p), clock_ms());
 
-	if (r == 0)
-		r = judge(p);
+	if (r == 0) {
+		log_remarks(p, heard, belief_heard(p->belief));
+		log_held(p, held);
+		event_del(p->brake_timer);
+		if (belief_held(p->belief) > 0)
+			arm(p->brake_timer, belief_next_ms(p->belief));
+		report(p);
+	}
+	snapshot_release(heard);
 	return r;
+}
+
+static void announce(struct poller *p, struct snapshot *before, bool first)
+{
+	struct snapshot *believed = belief_snapshot(p->belief);
+	const bool recovered = (p->failing || first) && p->crew.n_failing == 0;
+
+	p->failing = p->crew.n_failing > 0;
+	p->concluded = p->concluded || first;
+	if (recovered)
+		log_round(p, LOG_INFO, "good");
+	else if (before != believed && p->concluded)
+		log_change(p);
+	if (first || before != believed)
+		p->o.changed(p->o.context, before, believed);
 }
 
 /* Takes in what the errands have brought since the last turn of the loop. */
 static void on_settle(evutil_socket_t fd, short what, void *arg)
 {
 	struct poller *p = arg;
-	struct snapshot *before = keep(p->believed);
-	const bool first = !p->concluded && p->crew.n_concluded == p->crew.n;
-	const bool recovered = (p->failing || first) && p->crew.n_failing == 0;
+	struct snapshot *before = keep(belief_snapshot(p->belief));
 
 	(void)fd;
 	(void)what;
@@ -305,19 +212,10 @@ static void on_settle(evutil_socket_t fd, short what, void *arg)
 		log_event(LOG_ERROR, "registry=%s error=\"out of memory\" retry_ms=%d", p->o.registry->name,
 			  RETRY_MS);
 		arm(p->settle, RETRY_MS);
-	} else if (may_believe(p)) {
-		report(p);
 	}
 	report_age(p);
 	report_state(p);
-	p->failing = p->crew.n_failing > 0;
-	p->concluded = p->concluded || first;
-	if (recovered)
-		log_round(p, LOG_INFO, "good");
-	else if (before != p->believed && p->concluded)
-		log_change(p);
-	if (first || before != p->believed)
-		p->o.changed(p->o.context, before, p->believed);
+	announce(p, before, !p->concluded && p->crew.n_concluded == p->crew.n);
 	snapshot_release(before);
 }
 
@@ -341,8 +239,8 @@ static void on_news(void *context, const struct resource *res, enum errand_news 
 		log_failure(p, res, error);
 		p->failing = true;
 	}
-	if (news == ERRAND_GOOD && p->unheard != NULL && ++p->n_repeated >= p->crew.n)
-		replace(&p->unheard, NULL);
+	if (news == ERRAND_GOOD)
+		belief_note_round(p->belief, p->crew.n);
 	event_active(p->settle, EV_TIMEOUT, 0);
 }
 
@@ -380,10 +278,15 @@ static int create_parts(struct poller *p)
 	p->settle = evtimer_new(o->loop, on_settle, p);
 	p->brake_timer = evtimer_new(o->loop, on_brake, p);
 	p->ledger = ledger_create();
-	p->brake = brake_create();
-	if (p->settle == NULL || p->brake_timer == NULL || p->ledger == NULL || p->brake == NULL)
+	if (p->settle == NULL || p->brake_timer == NULL || p->ledger == NULL)
 		return -ENOMEM;
-	return p->kind->create(o->registry, &p->host, p->ledger, &p->registry);
+	const struct belief_options belief = { .ledger = p->ledger,
+					       .limit = o->brake,
+					       .context = o->context,
+					       .inherited = o->inherited,
+					       .now_ms = clock_ms() };
+	const int r = belief_create(&belief, &p->belief);
+	return r < 0 ? r : p->kind->create(o->registry, &p->host, p->ledger, &p->registry);
 }
 
 int poller_create(const struct poller_options *o, struct poller **ret)
@@ -398,8 +301,6 @@ int poller_create(const struct poller_options *o, struct poller **ret)
 	p->host = (struct registry_host){ .start = start_resource,
 					  .stop = stop_resource,
 					  .hasten = hasten_resource };
-	p->believed = keep(o->inherited);
-	p->inherited = keep(o->inherited);
 	int r = create_parts(p);
 	const struct crew_options crew = { .kind = p->kind,
 					   .registry = p->registry,
@@ -438,13 +339,8 @@ void poller_destroy(struct poller *p)
 		return;
 	crew_finish(&p->crew);
 	p->kind->destroy(p->registry);
+	belief_destroy(p->belief);
 	ledger_destroy(p->ledger);
-	brake_destroy(p->brake);
-	snapshot_release(p->inherited);
-	snapshot_release(p->unheard);
-	snapshot_release(p->heard);
-	snapshot_release(p->judged);
-	snapshot_release(p->believed);
 	if (p->settle != NULL)
 		event_free(p->settle);
 	if (p->brake_timer != NULL)
@@ -454,7 +350,7 @@ void poller_destroy(struct poller *p)
 
 struct snapshot *poller_snapshot(const struct poller *p)
 {
-	return p->believed;
+	return belief_snapshot(p->belief);
 }
 
 bool poller_is_concluded(const struct poller *p)

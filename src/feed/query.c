@@ -15,30 +15,22 @@
 #include "wire/records.h"
 
 enum {
-	/* Each has a channel of its own, and so a source port a forger must guess (RFC 5452 section 9.2), a
-	 * TCP connection whose end disturbs nobody else, and an end without remains. A channel costs 13 us to
-	 * make and 75 kB to have: so many at a time are 5 MB. */
-	IN_FLIGHT_MAX = 64,
-
 	TIMEOUT_MS = 3000, /* a try of one second and one of two, as resolvers do */
 
 	QUERY_OCTETS_MAX = DNS_HEADER_OCTETS + NAME_OCTETS_MAX + 4 + DNS_OPT_OCTETS,
 };
 
-enum state {
-	STATE_WAITING,
-	STATE_ASKING,
-	STATE_FINISHED,
-};
-
+/* Each has a channel of its own, and so a source port a forger must guess (RFC 5452 section 9.2), a TCP
+ * connection whose end disturbs nobody else, and an end without remains. A channel costs 13 us to make and 75
+ * kB to have. */
 struct query {
-	TAILQ_ENTRY(query) link;
+	LIST_ENTRY(query) link;
 	struct querier *querier;
 	const struct fetch_request *request;
 	fetch_heard_fn heard;
 	void *context;
-	enum state state;
-	struct event event; /* its turn has come, or its deadline, or its answer */
+	struct event event; /* its deadline, or its answer */
+	bool is_finished;
 	struct channel *channel;
 	int error;
 	char *body; /* NUL behind */
@@ -46,40 +38,18 @@ struct query {
 	int rcode;
 };
 
-TAILQ_HEAD(queries, query);
-
 struct querier {
 	struct event_base *loop;
-	struct queries all; /* in the order they came: those that wait come last */
-	unsigned in_flight;
+	LIST_HEAD(, query) all;
 	struct random_ids ids;
 };
 
-/* Everything goes on from the loop: nobody is called from inside his own call or from inside the channel. */
-static void wake(struct query *query)
-{
-	event_active(&query->event, EV_TIMEOUT, 0);
-}
-
-/* The first of those that wait, who wakes the next one. */
-static void wake_waiting(struct querier *q)
-{
-	struct query *query;
-
-	TAILQ_FOREACH(query, &q->all, link)
-	{
-		if (query->state == STATE_WAITING) {
-			wake(query);
-			return;
-		}
-	}
-}
-
+/* Told from the loop: nobody is called from inside his own call or from inside the channel. */
 static void finish(struct query *query, int error)
 {
-	query->state = STATE_FINISHED;
+	query->is_finished = true;
 	query->error = error;
-	wake(query);
+	event_active(&query->event, EV_TIMEOUT, 0);
 }
 
 /* --- answers --- */
@@ -148,13 +118,9 @@ static const char *explain(int error)
 /* Takes the query out of everything; its memory stays. */
 static void detach(struct query *query)
 {
-	struct querier *q = query->querier;
-
-	TAILQ_REMOVE(&q->all, query, link);
+	LIST_REMOVE(query, link);
 	event_del(&query->event);
-	q->in_flight -= query->channel != NULL;
 	channel_destroy(query->channel);
-	wake_waiting(q);
 }
 
 static void deliver(struct query *query)
@@ -204,14 +170,12 @@ static uint64_t patience_ms(const struct query *query)
 
 static int open_channel(struct query *query)
 {
-	struct querier *q = query->querier;
 	const uint64_t try_ms = patience_ms(query) / 3 + 1; /* the second try has twice that */
-	const int r = channel_create(q->loop, CHANNEL_MESSAGES, &query->request->server, 1, try_ms,
-				     &query->channel);
+	const int r = channel_create(query->querier->loop, CHANNEL_MESSAGES, &query->request->server, 1,
+				     try_ms, &query->channel);
 
 	if (r < 0)
 		return r;
-	q->in_flight++;
 	return channel_has_server(query->channel) ? 0 : -ENODEV;
 }
 
@@ -228,20 +192,9 @@ static void ask(struct query *query)
 		finish(query, r);
 		return;
 	}
-	query->state = STATE_ASKING; /* all of it before the call, which may answer before it returns */
-	evtimer_add(&query->event, &patience);
+	evtimer_add(&query->event, &patience); /* before the call, which may answer before it returns */
 	const size_t len = write_query(query->querier, &name, request->type, octets);
 	channel_send(query->channel, octets, len, on_message, query);
-}
-
-static void take_turn(struct query *query)
-{
-	struct querier *q = query->querier;
-
-	if (q->in_flight == IN_FLIGHT_MAX)
-		return;
-	ask(query);
-	wake_waiting(q);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
@@ -250,11 +203,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (query->state == STATE_WAITING) {
-		take_turn(query);
-		return;
-	}
-	if (query->state == STATE_ASKING)
+	if (!query->is_finished)
 		query->error = -ETIMEDOUT;
 	deliver(query);
 }
@@ -271,8 +220,8 @@ int querier_start(struct querier *q, const struct fetch_request *request, fetch_
 	query->heard = heard;
 	query->context = context;
 	evtimer_assign(&query->event, q->loop, on_event, query);
-	TAILQ_INSERT_TAIL(&q->all, query, link);
-	wake(query);
+	LIST_INSERT_HEAD(&q->all, query, link);
+	ask(query);
 	*ret = query;
 	return 0;
 }
@@ -295,7 +244,6 @@ int querier_create(struct event_base *loop, struct querier **ret)
 	if (q == NULL)
 		return -ENOMEM;
 	q->loop = loop;
-	TAILQ_INIT(&q->all);
 	*ret = q;
 	return 0;
 }
@@ -304,7 +252,7 @@ void querier_destroy(struct querier *q)
 {
 	if (q == NULL)
 		return;
-	while (!TAILQ_EMPTY(&q->all))
-		query_cancel(TAILQ_FIRST(&q->all));
+	while (!LIST_EMPTY(&q->all))
+		query_cancel(LIST_FIRST(&q->all));
 	free(q);
 }

@@ -153,9 +153,11 @@ static int ask_next(struct registry *r, struct fetch_request *ret)
 				       .authorization = r->token };
 	if (etcd_wants_login(r))
 		return etcd_ask_login(r, ret);
-	if (!r->listed || r->doubted || !r->options->watch)
+	if (r->doubted && !etcd_has_witness(r))
+		r->listed = false;
+	if (!r->listed || !r->options->watch)
 		return etcd_ask_page(r, ret);
-	return etcd_ask_watch(r, ret);
+	return r->doubted ? etcd_ask_witness(r, ret) : etcd_ask_watch(r, ret);
 }
 
 static int read_any(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
@@ -167,6 +169,8 @@ static int read_any(struct registry *r, const struct fetch_result *result, struc
 		return etcd_read_login(r, result, b);
 	case ETCD_ASK_PAGE:
 		return etcd_take_page(r, result, b);
+	case ETCD_ASK_WITNESS:
+		return etcd_take_witness(r, result, b);
 	case ETCD_ASK_WATCH:
 	default:
 		return etcd_take_notice(r, result, b);

@@ -46,6 +46,18 @@ static uint64_t read_revision(const struct json_value *v)
 	return revision <= INT64_MAX ? revision : 0;
 }
 
+static int enter_object(struct reading *r, struct json_walk *w)
+{
+	*w = (struct json_walk){ 0 };
+	return json_peek(&r->json) == '{' ? json_enter(&r->json, w) : json_refuse(&r->json, "no object");
+}
+
+static int enter_list(struct reading *r, struct json_walk *w)
+{
+	*w = (struct json_walk){ 0 };
+	return json_peek(&r->json) == '[' ? json_enter(&r->json, w) : json_refuse(&r->json, "no list");
+}
+
 /* --- one key with its value --- */
 
 /* The octets of a base64 text, NUL behind. -EBADMSG if it is none, -ENOMEM. */
@@ -114,7 +126,7 @@ static int read_large_kv(struct reading *r)
 {
 	struct json_walk w;
 	struct json_value *v;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
 		if (strcmp(json_key(&w), "value") == 0) {
@@ -135,12 +147,19 @@ static int read_large_kv(struct reading *r)
 	return status < 0 || r->kv.key != NULL ? status : json_refuse(&r->json, "a key that is not there");
 }
 
-static int read_kv(struct reading *r)
+static bool is_large(const struct reading *r)
 {
 	struct json_reader behind = r->json;
 
+	if (r->json.len <= JSON_VALUE_MAX)
+		return false;
 	json_skip(&behind);
-	return behind.at - r->json.at > JSON_VALUE_MAX ? read_large_kv(r) : read_small_kv(r);
+	return behind.at - r->json.at > JSON_VALUE_MAX;
+}
+
+static int read_kv(struct reading *r)
+{
+	return is_large(r) ? read_large_kv(r) : read_small_kv(r);
 }
 
 static int take(struct reading *r)
@@ -151,54 +170,13 @@ static int take(struct reading *r)
 	return r->take(r->context, &r->kv);
 }
 
-/* --- members --- */
-
-/* Reads the value the walk is at as a tree. */
-static int read_number(struct reading *r, uint64_t *ret)
-{
-	struct json_value *v;
-	const int status = json_load(&r->json, &v);
-
-	if (status == 0) {
-		*ret = read_revision(v);
-		json_free(v);
-	}
-	return status;
-}
-
-static int read_truth(struct reading *r, bool *ret)
-{
-	struct json_value *v;
-	const int status = json_load(&r->json, &v);
-
-	if (status == 0) {
-		*ret = json_kind_of(v) == VALUE_TRUE;
-		json_free(v);
-	}
-	return status;
-}
-
-static int read_header(struct reading *r, uint64_t *ret)
-{
-	struct json_value *header;
-	const int status = json_load(&r->json, &header);
-
-	if (status == 0) {
-		*ret = read_revision(json_get(header, "revision"));
-		json_free(header);
-	}
-	return status;
-}
-
 /* --- an answer to a page request --- */
 
 static int read_kvs(struct reading *r)
 {
 	struct json_walk w;
+	int status = enter_list(r, &w);
 
-	if (json_peek(&r->json) != '[')
-		return json_refuse(&r->json, "\"kvs\" is no list");
-	int status = json_enter(&r->json, &w);
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
 		r->kv = (struct etcd_kv){ 0 };
 		status = read_kv(r);
@@ -209,22 +187,33 @@ static int read_kvs(struct reading *r)
 	return status;
 }
 
-static int read_page_member(struct reading *r, const char *name, struct etcd_page *page)
+static void note_page_member(struct etcd_page *page, const char *name, const struct json_value *v)
 {
 	if (strcmp(name, "header") == 0)
-		return read_header(r, &page->revision);
+		page->revision = read_revision(json_get(v, "revision"));
+	else if (strcmp(name, "more") == 0)
+		page->more = json_kind_of(v) == VALUE_TRUE;
+}
+
+static int read_page_member(struct reading *r, const char *name, struct etcd_page *page)
+{
+	struct json_value *v;
+
 	if (strcmp(name, "kvs") == 0)
 		return read_kvs(r);
-	if (strcmp(name, "more") == 0)
-		return read_truth(r, &page->more);
-	return json_validate(&r->json);
+	const int status = json_load(&r->json, &v);
+	if (status == 0) {
+		note_page_member(page, name, v);
+		json_free(v);
+	}
+	return status;
 }
 
 /* Without a header it is not etcd who speaks, and no keys are no proof of nothing there. */
 static int read_page(struct reading *r, struct etcd_page *page)
 {
 	struct json_walk w;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0)
 		status = read_page_member(r, json_key(&w), page);
@@ -270,7 +259,7 @@ static int read_type(struct reading *r)
 static int read_event(struct reading *r)
 {
 	struct json_walk w;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	r->kv = (struct etcd_kv){ 0 };
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
@@ -290,10 +279,8 @@ static int read_event(struct reading *r)
 static int read_events(struct reading *r)
 {
 	struct json_walk w;
+	int status = enter_list(r, &w);
 
-	if (json_peek(&r->json) != '[')
-		return json_refuse(&r->json, "\"events\" is no list");
-	int status = json_enter(&r->json, &w);
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
 		status = read_event(r);
 		if (status == 0)
@@ -303,39 +290,38 @@ static int read_events(struct reading *r)
 	return status;
 }
 
-static int read_reason(struct reading *r, struct etcd_notice *n)
+static void note_member(struct etcd_notice *n, const char *name, const struct json_value *v)
+{
+	if (strcmp(name, "header") == 0)
+		n->revision = read_revision(json_get(v, "revision"));
+	else if (strcmp(name, "created") == 0)
+		n->created = json_kind_of(v) == VALUE_TRUE;
+	else if (strcmp(name, "canceled") == 0)
+		n->canceled = json_kind_of(v) == VALUE_TRUE;
+	else if (strcmp(name, "compact_revision") == 0)
+		n->compacted = read_revision(v);
+	else if (strcmp(name, "cancel_reason") == 0)
+		etcd_fill_error(v, &n->error);
+}
+
+static int read_result_member(struct reading *r, const char *name, struct etcd_notice *n)
 {
 	struct json_value *v;
-	const int status = json_load(&r->json, &v);
 
+	if (strcmp(name, "events") == 0)
+		return read_events(r);
+	const int status = json_load(&r->json, &v);
 	if (status == 0) {
-		etcd_fill_error(v, &n->error);
+		note_member(n, name, v);
 		json_free(v);
 	}
 	return status;
 }
 
-static int read_result_member(struct reading *r, const char *name, struct etcd_notice *n)
-{
-	if (strcmp(name, "header") == 0)
-		return read_header(r, &n->revision);
-	if (strcmp(name, "events") == 0)
-		return read_events(r);
-	if (strcmp(name, "created") == 0)
-		return read_truth(r, &n->created);
-	if (strcmp(name, "canceled") == 0)
-		return read_truth(r, &n->canceled);
-	if (strcmp(name, "compact_revision") == 0)
-		return read_number(r, &n->compacted);
-	if (strcmp(name, "cancel_reason") == 0)
-		return read_reason(r, n);
-	return json_validate(&r->json);
-}
-
 static int read_result(struct reading *r, struct etcd_notice *n)
 {
 	struct json_walk w;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0)
 		status = read_result_member(r, json_key(&w), n);
@@ -362,7 +348,7 @@ static int read_notice(struct reading *r, struct etcd_notice *n)
 {
 	struct json_walk w;
 	bool has_result = false;
-	int status = json_enter(&r->json, &w);
+	int status = enter_object(r, &w);
 
 	while (status >= 0 && (status = json_step(&r->json, &w)) > 0) {
 		const bool is_result = strcmp(json_key(&w), "result") == 0;

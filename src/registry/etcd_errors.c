@@ -122,7 +122,8 @@ static const struct {
 	{ "code = Unauthenticated", ETCD_UNAUTHENTICATED },
 	{ "code = PermissionDenied", ETCD_DENIED },
 	{ "permission denied", ETCD_DENIED },
-	{ "has been compacted", ETCD_COMPACTED },
+	{ "has been compacted", ETCD_NO_REVISION },
+	{ "is a future revision", ETCD_NO_REVISION },
 };
 
 enum etcd_trouble etcd_judge(int status, const struct etcd_error *error)

@@ -201,7 +201,8 @@ static void read_number(struct record *r, const struct json_value *v, const char
 	double number = 0;
 
 	if (json_kind_of(v) > VALUE_NULL && !field_number(v, &number))
-		snapshot_builder_remark(r->b, "key \"%.100s\": %s is no number, and ignored", r->kv->key, name);
+		snapshot_builder_remark(r->b, "key \"%.100s\": %s is no number, and ignored", r->kv->key,
+					name);
 	if (number > 0 && number < 1)
 		number = 1;
 	if (number != 0)

@@ -30,17 +30,14 @@ void etcd_abandon_list(struct registry *r)
 static void begin_list(struct registry *r)
 {
 	ledger_begin(r->ledger, &r->keys.part);
-	buffer_clear(&r->last);
+	etcd_forget_last(r);
 	r->n_keys = r->n_odd = 0;
 	r->serializable = r->n_no_quorum >= NO_QUORUM_MAX;
 }
 
-/* A store in doubt shows its revision as well with one key. */
 int etcd_ask_page(struct registry *r, struct fetch_request *ret)
 {
-	struct etcd_page_request q = { .range = etcd_range_of(r),
-				       .limit = r->doubted && r->pinned == 0 ? 1 : PAGE_KEYS,
-				       .revision = r->pinned };
+	struct etcd_page_request q = { .range = etcd_range_of(r), .limit = PAGE_KEYS, .revision = r->pinned };
 
 	r->asked = ETCD_ASK_PAGE;
 	if (r->pinned == 0)
@@ -73,12 +70,6 @@ static bool is_next(const struct registry *r, const struct etcd_kv *kv)
 	return order != 0 ? order < 0 : last_len < kv->key_len;
 }
 
-static int note_last(struct registry *r, const struct etcd_kv *kv)
-{
-	buffer_clear(&r->last);
-	return buffer_add(&r->last, kv->key, kv->key_len + 1);
-}
-
 static int take_kv(void *context, const struct etcd_kv *kv)
 {
 	const struct taking *t = context;
@@ -89,7 +80,7 @@ static int take_kv(void *context, const struct etcd_kv *kv)
 		return snapshot_builder_fail(t->b, -EPROTO, "keys out of order");
 	if (++r->n_keys > SNAPSHOT_INSTANCES_MAX)
 		return snapshot_builder_fail(t->b, -EDQUOT, "more than 1,000,000 keys");
-	int status = note_last(r, kv);
+	int status = etcd_note_last(r, kv);
 	if (status < 0)
 		return status;
 	if (item == NULL) {
@@ -99,7 +90,8 @@ static int take_kv(void *context, const struct etcd_kv *kv)
 	status = etcd_read_kv(r, kv, t->b);
 	if (status == 0)
 		status = ledger_stage(r->ledger, &r->keys.part, item, t->b);
-	return status == -EDQUOT ? snapshot_builder_fail(t->b, status, "more instances than we take") : status;
+	return status == -EDQUOT ? snapshot_builder_fail(t->b, status, "more instances than we take")
+				 : status;
 }
 
 /* --- its end --- */
@@ -110,7 +102,7 @@ static int stage_notes(struct registry *r, struct snapshot_builder *b)
 	if (!r->is_open && !r->serializable && r->n_odd == 0)
 		return 0;
 	if (r->is_open)
-		snapshot_builder_remark(b, "etcd has no authentication, and the login was left out");
+		snapshot_builder_remark(b, "etcd had no authentication, so the login was left out");
 	if (r->serializable && !r->options->watch) /* a watch makes up for it */
 		snapshot_builder_remark(b, "read from one member without a quorum: it may be old");
 	for (size_t i = 0; i < r->n_odd; i++)
@@ -133,18 +125,13 @@ static int finish_list(struct registry *r, struct snapshot_builder *b)
 	return r->options->watch ? STEP_AGAIN : STEP_PAUSE;
 }
 
-/* A list in doubt of what we have may show that nothing is wrong with it: then it was the other member that
- * did not know the newest yet. And one member alone must not take us back. */
+/* One member alone must not take us back. */
 static int read_first(struct registry *r, const struct etcd_page *page, struct snapshot_builder *b)
 {
 	r->pinned = page->revision;
 	if (r->serializable && page->revision < r->revision)
 		return etcd_fail(r, b, -ESTALE, "no quorum, and this member is behind what is known");
-	if (!r->doubted || page->revision < r->revision)
-		return STEP_ASK;
-	etcd_abandon_list(r);
-	r->doubted = false;
-	return STEP_AGAIN;
+	return STEP_ASK;
 }
 
 static int read_page(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
@@ -187,7 +174,7 @@ int etcd_take_page(struct registry *r, const struct fetch_result *result, struct
 	etcd_read_error(result->body, result->len, b, &error);
 	const enum etcd_trouble trouble = etcd_judge(result->status, &error);
 	note_failure(r, trouble);
-	if (trouble == ETCD_COMPACTED && r->pinned != 0 && r->n_restarts++ < RESTARTS_MAX) {
+	if (trouble == ETCD_NO_REVISION && r->pinned != 0 && r->n_restarts++ < RESTARTS_MAX) {
 		etcd_abandon_list(r);
 		return STEP_ASK;
 	}

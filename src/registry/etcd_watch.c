@@ -19,6 +19,9 @@ enum {
 	 * clients would else stay where they are for ever. */
 	LIFE_MIN_MS = 25 * 60 * 1000,
 	LIFE_SPREAD_MS = 10 * 60 * 1000,
+
+	/* Watches in a row that do not begin although other requests are answered. */
+	UNBEGUN_MAX = 2,
 };
 
 int etcd_ask_watch(struct registry *r, struct fetch_request *ret)
@@ -50,28 +53,31 @@ static int watch_again(struct registry *r)
 	return STEP_AGAIN;
 }
 
-/* What cannot be read would not be the second time either; a list reads around it. */
-static int list_anew(struct registry *r, struct snapshot_builder *b, int error)
+/* Where watches do not work and all else does, as behind a proxy that keeps streams for itself, there is a
+ * list before each further try. */
+static int read_end_before_begin(struct registry *r, int error, const char *text, struct snapshot_builder *b)
 {
-	r->listed = false;
-	return etcd_fail(r, b, error, "%s", snapshot_builder_error(b));
+	if ((error == 0 || error == -ETIMEDOUT) && ++r->n_unbegun >= UNBEGUN_MAX)
+		r->listed = false;
+	if (error == 0)
+		return etcd_fail(r, b, -EPROTO, "watch: ended before it began");
+	return etcd_fail(r, b, error, "watch: %s", text);
 }
 
 /* Of a member that hung up we know everything until then. One that fell silent may have been cut off long
- * ago, and that is a failure. */
+ * ago, and that is a failure. What cannot be read would not be the second time either; a list reads around
+ * it. */
 static int read_end(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
 {
 	const int error = result->error;
 
+	if (!r->created)
+		return read_end_before_begin(r, error, result->error_text, b);
 	if (error == -EFBIG || error == -EBADMSG)
 		r->listed = false;
-	if (r->created && error != -ETIMEDOUT && r->listed)
+	if (r->listed && error != -ETIMEDOUT)
 		return watch_again(r);
-	if (error == -ETIMEDOUT && !r->created)
-		return etcd_fail(r, b, error, "watch: %s (behind a proxy that keeps streams, polls still work)",
-				 result->error_text);
-	return etcd_fail(r, b, error < 0 ? error : -EPROTO, "watch: %s",
-			 error < 0 ? result->error_text : "ended before it began");
+	return etcd_fail(r, b, error, "watch: %s", result->error_text);
 }
 
 /* The stream would stay open, and silent, for ever: every step from here closes it. */
@@ -82,7 +88,7 @@ static int read_error(struct registry *r, int status, const struct etcd_error *e
 
 	/* Changes between where we were and what etcd still knows are lost to us, so watching from there
 	 * would keep what has gone. */
-	if (trouble == ETCD_COMPACTED) {
+	if (trouble == ETCD_NO_REVISION) {
 		r->listed = false;
 		return STEP_ASK;
 	}
@@ -111,6 +117,14 @@ struct taking {
 	uint64_t known; /* before this object */
 };
 
+static int remove_item(struct registry *r, const struct etcd_kv *kv, const char *item)
+{
+	if (r->last.len == kv->key_len + 1 && memcmp(r->last.octets, kv->key, kv->key_len) == 0)
+		etcd_forget_last(r);
+	ledger_remove(r->ledger, &r->keys.part, item);
+	return 0;
+}
+
 /* Of what is known already, another member may speak again. */
 static int take_event(void *context, const struct etcd_kv *kv)
 {
@@ -120,25 +134,26 @@ static int take_event(void *context, const struct etcd_kv *kv)
 
 	if (kv->revision <= t->known || item == NULL)
 		return 0;
-	if (kv->deleted) {
-		ledger_remove(r->ledger, &r->keys.part, item);
-		return 0;
-	}
-	int status = etcd_read_kv(r, kv, t->b);
+	if (kv->deleted)
+		return remove_item(r, kv, item);
+	int status = etcd_note_last(r, kv);
+	if (status == 0)
+		status = etcd_read_kv(r, kv, t->b);
 	if (status == 0)
 		status = ledger_put(r->ledger, &r->keys.part, item, t->b);
-	return status == -EDQUOT ? snapshot_builder_fail(t->b, status, "more instances than we take") : status;
+	return status == -EDQUOT ? snapshot_builder_fail(t->b, status, "more instances than we take")
+				 : status;
 }
 
-/* A member that knows less than we do lags behind, for a moment. Or the store was restored from a backup or
- * begun anew, and will be silent until its revisions have caught up with ours; its ids are the same then. */
+/* A member that knows less than we do lags behind, for a moment, or is of another store. */
 static int read_created(struct registry *r, const struct etcd_notice *n)
 {
 	r->created = r->proven = true;
+	r->n_unbegun = 0;
 	if (n->revision == 0 || n->revision >= r->revision)
 		return STEP_MORE;
 	r->doubted = true;
-	return STEP_ASK;
+	return STEP_AGAIN;
 }
 
 /* The revision of the store is ahead of the events in an object, so it counts only without any. */
@@ -158,8 +173,10 @@ static int read_object(struct registry *r, const struct fetch_result *result, st
 
 	if (status == -ENOMEM)
 		return status;
-	if (status < 0)
-		return list_anew(r, b, status);
+	if (status < 0) {
+		r->listed = false;
+		return etcd_fail(r, b, status, "%s", snapshot_builder_error(b));
+	}
 	if (n.failed)
 		return read_error(r, 200, &n.error, b);
 	if (n.canceled)
@@ -172,7 +189,7 @@ static int read_object(struct registry *r, const struct fetch_result *result, st
 	return STEP_MORE;
 }
 
-int etcd_take_notice(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
+static int read_any(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
 {
 	struct etcd_error error;
 
@@ -182,4 +199,13 @@ int etcd_take_notice(struct registry *r, const struct fetch_result *result, stru
 	}
 	const int step = result->error == 0 && result->len > 0 ? read_object(r, result, b) : STEP_MORE;
 	return step == STEP_MORE && result->last ? read_end(r, result, b) : step;
+}
+
+/* Between a failure and the next try anything may have happened. */
+int etcd_take_notice(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)
+{
+	const int step = read_any(r, result, b);
+
+	r->doubted = r->doubted || step < 0;
+	return step;
 }

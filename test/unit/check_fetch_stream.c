@@ -27,7 +27,7 @@ static char name[600], certificate[600];
 /* What was heard of one stream. */
 struct heard {
 	struct fetch *fetch; /* NULL after the end */
-	unsigned objects, ends;
+	unsigned openings, objects, ends;
 	size_t len; /* of all objects */
 	char text[2000];
 	int error, status;
@@ -65,6 +65,11 @@ static void hear_object(struct heard *h, const struct fetch_result *result)
 
 	require(result->status == 200 && result->error == 0, "status");
 	require(strcmp(result->content_type, "application/json") == 0, "content type");
+	if (result->len == 0) {
+		require(h->objects == 0, "opened after an object");
+		h->openings++;
+		return;
+	}
 	h->objects++;
 	h->len += result->len;
 	if (used + result->len + 2 < sizeof(h->text))
@@ -220,6 +225,41 @@ START_TEST(each_object_is_a_result_when_it_comes)
 }
 END_TEST
 
+START_TEST(open_stream_is_told_once_with_its_headers)
+{
+	static const char *const wanted[] = { "X-Index", NULL };
+	const uint64_t end = clock_ms() + LIMIT_MS;
+
+	request.wanted = wanted;
+	fake_registry_answer(registry, &(struct fake_answer){ .open = true, .headers = "X-Index: 7\r\n" });
+	start(&heard[0]);
+	while (heard[0].openings == 0 && clock_ms() < end)
+		run_loop(0);
+	ck_assert_str_eq(heard[0].index, "7");
+	fake_registry_send(registry, NULL, "\n");
+	run_loop(30);
+	fake_registry_send(registry, NULL, "{}");
+	ck_assert(wait_for_objects(&heard[0], 1));
+	fake_registry_end(registry, NULL, false);
+	assert_good_end();
+	ck_assert_uint_eq(heard[0].openings, 1);
+}
+END_TEST
+
+START_TEST(interim_answer_opens_nothing)
+{
+	fake_registry_answer(registry,
+			     &(struct fake_answer){ .raw = "HTTP/1.1 103 Early Hints\r\nX-Index: 1\r\n\r\n"
+							   "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n"
+							   "\r\n{}" });
+	start(&heard[0]);
+	ck_assert(wait_for_end(&heard[0]));
+	ck_assert_int_eq(heard[0].status, 404);
+	ck_assert_str_eq(heard[0].body, "{}");
+	ck_assert_uint_eq(heard[0].openings + heard[0].objects, 0);
+}
+END_TEST
+
 START_TEST(stream_may_come_octet_by_octet)
 {
 	fake_registry_answer(registry, &(struct fake_answer){ .body = "{\"a\":[1,2]} {\"b\":\"\\\"}\"}",
@@ -310,7 +350,7 @@ START_TEST(other_status_is_one_answer)
 	ck_assert_int_eq(heard[0].error, 0);
 	ck_assert_int_eq(heard[0].status, statuses[_i]);
 	ck_assert_str_eq(heard[0].body, body);
-	ck_assert_uint_eq(heard[0].objects, 0);
+	ck_assert_uint_eq(heard[0].openings + heard[0].objects, 0);
 	ck_assert_uint_eq(heard[0].pause_ms, statuses[_i] == 429 || statuses[_i] == 503 ? 7000 : 0);
 }
 END_TEST
@@ -714,6 +754,8 @@ static TCase *objects(void)
 	TCase *t = make_case("objects");
 
 	tcase_add_loop_test(t, each_object_is_a_result_when_it_comes, 0, 2);
+	tcase_add_test(t, open_stream_is_told_once_with_its_headers);
+	tcase_add_test(t, interim_answer_opens_nothing);
 	tcase_add_loop_test(t, stream_may_come_octet_by_octet, 0, 2);
 	tcase_add_test(t, stream_without_objects_ends_well);
 	tcase_add_test(t, stream_is_asked_for_without_gzip);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "feed/errand.h"
+#include "feed/crew.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -237,14 +237,14 @@ END_TEST
 
 START_TEST(requests_held_by_the_server_do_not_keep_others_waiting)
 {
-	fake_registry_answer(server, &(struct fake_answer){ .hang = true });
+	fake_registry_answer_at(server, "/held", &(struct fake_answer){ .hang = true });
 	for (size_t i = 0; i < 40; i++) {
 		things[i].held = true;
+		things[i].path = "/held";
 		start(i, STEP_AGAIN);
 	}
 	await(&n_in_flight, 40);
 	ck_assert_uint_eq(crew.n_running, 0);
-	fake_registry_body(server, "{}");
 	const struct thing *t = start(50, STEP_PAUSE);
 	await(&t->n_read, 1);
 	ck_assert_uint_eq(n_in_flight, 40);
@@ -400,7 +400,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("errand");
+	Suite *suite = suite_create("crew");
 	TCase *rounds = tcase_create("rounds");
 	TCase *failures = tcase_create("failures");
 	TCase *ends = tcase_create("ends");
