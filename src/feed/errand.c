@@ -22,6 +22,10 @@ enum {
 	/* A connection that was held for so long was one, and what was known held until it broke. */
 	HELD_MIN_MS = 1000,
 
+	/* What was refused so often in a row is refused: with the pauses of a failure these are the first few
+	 * seconds. */
+	REFUSED_QUICKLY_MAX = 4,
+
 	OPEN_MIN_MS = 1000, /* a stream that has been open for so long after a failure is one */
 };
 
@@ -150,6 +154,19 @@ static void note_broken(struct errand *e, int error)
 		e->heard_ms = heard_ms;
 }
 
+/* A server that has just started may refuse for a second or two what it allows: the API server of Kubernetes
+ * does, until it has read its own rules. A poll comes again soon anyhow; but the interval of who waits for
+ * changes is for a registry that cannot tell them, and long. */
+static uint64_t pause_after_failure(struct errand *e)
+{
+	const struct crew_options *o = &e->crew->o;
+
+	e->n_refused = e->refused ? e->n_refused + 1 : 0;
+	if (e->refused && (!o->options->watch || e->n_refused > REFUSED_QUICKLY_MAX))
+		return schedule_after_refusal(&e->schedule, o->random);
+	return schedule_after_failure(&e->schedule, e->retry_after_ms, o->random);
+}
+
 static void fail(struct errand *e, int error, const char *text)
 {
 	note_broken(e, error);
@@ -157,17 +174,21 @@ static void fail(struct errand *e, int error, const char *text)
 	conclude(e);
 	set_flag(&e->is_failing, true, &e->crew->n_failing);
 	ledger_abort(e->crew->o.ledger, &e->resource->part);
-	if (e->refused)
-		errand_arm(e, schedule_after_refusal(&e->schedule, e->crew->o.random));
-	else
-		errand_arm(e, schedule_after_failure(&e->schedule, e->retry_after_ms, e->crew->o.random));
+	errand_arm(e, pause_after_failure(e));
 	tell(e, ERRAND_FAILED, text);
+}
+
+/* What was said before of failures in a row is over. */
+static void note_success(struct errand *e)
+{
+	e->schedule.failures = e->n_refused = 0;
 }
 
 static void pause_errand(struct errand *e)
 {
 	const uint64_t pause_ms = schedule_after_success(&e->schedule, e->fresh_for_ms, e->crew->o.random);
 
+	note_success(e);
 	if (e->schedule.interval_ms > 0) /* or it is not polled */
 		errand_arm(e, schedule_before_expiry(pause_ms, e->resource->fresh_ms));
 }
@@ -177,7 +198,7 @@ static void pause_errand(struct errand *e)
 static void go_again(struct errand *e)
 {
 	if (is_watch(&e->request))
-		e->schedule.failures = 0;
+		note_success(e);
 	errand_arm(e, bucket_take(&e->again, clock_ms()));
 }
 
@@ -218,7 +239,7 @@ static void note_object(struct errand *e)
 {
 	if (e->request.source != FETCH_STREAM)
 		return;
-	e->schedule.failures = 0;
+	note_success(e);
 	note_open(e);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "fake_registry.h"
+#include "feed/errand.h"
 #include "feed/resolve.h"
 #include "harness.h"
 
@@ -304,6 +305,23 @@ START_TEST(refusals_are_not_repeated_faster_than_the_interval)
 }
 END_TEST
 
+START_TEST(refused_watches_are_tried_a_few_times_before_the_interval_counts)
+{
+	enum { HOUR_MS = 3600000 };
+
+	options.interval_ms = HOUR_MS;
+	options.watch = true;
+	fake_registry_answer(server, &(struct fake_answer){ .status = 403 });
+	const struct thing *t = start(0, STEP_PAUSE);
+	const struct errand *e = t->res.runner;
+	await(&t->n_read, 2);
+	ck_assert_uint_lt(e->due_ms, clock_ms() + HOUR_MS / 2);
+	await(&t->n_read, 5);
+	await(&n_news[ERRAND_FAILED], 5);
+	ck_assert_uint_gt(e->due_ms, clock_ms() + HOUR_MS / 2);
+}
+END_TEST
+
 /* --- how it is doing --- */
 
 static bool is_live(void *context)
@@ -420,6 +438,7 @@ int main(void)
 	tcase_add_test(failures, request_that_cannot_be_made_is_a_failure);
 	tcase_add_test(failures, one_that_fails_does_not_delay_another);
 	tcase_add_test(failures, refusals_are_not_repeated_faster_than_the_interval);
+	tcase_add_test(failures, refused_watches_are_tried_a_few_times_before_the_interval_counts);
 	tcase_add_test(ends, while_a_request_is_held_the_data_is_of_now);
 	tcase_add_test(ends, the_oldest_of_what_matters_tells_the_age);
 	tcase_add_test(ends, a_resource_that_stops_is_asked_for_no_more);
