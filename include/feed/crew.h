@@ -79,6 +79,10 @@ void crew_stop(struct crew *c, struct resource *res);
 /* As registry_host.hasten. */
 void crew_hasten(struct crew *c, struct resource *res);
 
+/* Whether there is something to believe: where some resources matter by themselves, one of them has been
+ * heard. What the others say would pass for all there is. */
+bool crew_has_spoken(const struct crew *c);
+
 /* Up to when what the crew knows was true, at now_ms: that moment itself while the registry would tell of
  * every change. 0: it has not spoken. */
 uint64_t crew_true_until(const struct crew *c, uint64_t now_ms);

@@ -128,6 +128,20 @@ void crew_finish(struct crew *c)
 		crew_stop(c, TAILQ_FIRST(&c->all)->resource);
 }
 
+bool crew_has_spoken(const struct crew *c)
+{
+	const struct errand *e;
+
+	if (c->n_vital == 0)
+		return c->n_spoken > 0;
+	TAILQ_FOREACH(e, &c->all, link)
+	{
+		if (e->resource->vital && e->has_spoken)
+			return true;
+	}
+	return false;
+}
+
 /* The oldest of those that matter; where none does by itself, the youngest of all. */
 uint64_t crew_true_until(const struct crew *c, uint64_t now_ms)
 {

@@ -136,7 +136,7 @@ static void report(const struct poller *p)
 /* Without resources it knows all there is from the beginning. */
 static bool may_believe(const struct poller *p)
 {
-	return p->crew.n_spoken > 0 || (p->crew.n == 0 && p->started);
+	return crew_has_spoken(&p->crew) || (p->crew.n == 0 && p->started);
 }
 
 /* Up to when what is answered was true. */

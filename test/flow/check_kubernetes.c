@@ -106,6 +106,16 @@ static void await_watches(unsigned n)
 	ck_assert(harness_wait(has_watches, &n, CLIENT_LIMIT_MS));
 }
 
+static bool has_stream(void *kind)
+{
+	return fake_kubernetes_counts(api).streams[*(enum fake_kubernetes_kind *)kind] > 0;
+}
+
+static void await_stream(enum fake_kubernetes_kind kind)
+{
+	ck_assert(harness_wait(has_stream, &kind, CLIENT_LIMIT_MS));
+}
+
 static bool has_lists(void *n)
 {
 	return lists(FAKE_SLICES) >= *(unsigned *)n;
@@ -538,6 +548,23 @@ START_TEST(without_the_right_to_services_instances_are_not_stale)
 }
 END_TEST
 
+/* They would be known, and empty. */
+START_TEST(services_alone_are_no_data)
+{
+	put("shop-a", "shop", READY("10.1.0.1"));
+	fake_kubernetes_put(api, FAKE_SERVICES, "store", "shop", "{\"spec\":{\"type\":\"ClusterIP\"}}");
+	fake_kubernetes_forbid_kind(api, FAKE_SLICES, true);
+	START("");
+	await_stream(FAKE_SERVICES);
+	planes_await_count(planes, "k8s", "failures", 2);
+	planes_expect(planes, SHOP, "SERVFAIL ede 14");
+	ck_assert_str_eq(planes_status(planes, "k8s", "age"), "none");
+	fake_kubernetes_forbid_kind(api, FAKE_SLICES, false);
+	planes_await(planes, SHOP, ONE);
+	ck_assert_uint_eq(log_count("round=changed"), 0);
+}
+END_TEST
+
 START_TEST(without_the_right_to_slices_answers_are_stale)
 {
 	start_with_token("sesame\n");
@@ -772,6 +799,7 @@ int main(void)
 	tcase_add_loop_test(credentials, a_token_that_is_refused_keeps_the_answers, 0, 2);
 	tcase_add_test(credentials, a_token_is_read_anew_for_each_request);
 	tcase_add_test(credentials, without_the_right_to_services_instances_are_not_stale);
+	tcase_add_test(credentials, services_alone_are_no_data);
 	tcase_add_test(credentials, without_the_right_to_slices_answers_are_stale);
 
 	tcase_add_test(options, only_the_namespaces_asked_for_are_known);

@@ -364,6 +364,24 @@ START_TEST(the_oldest_of_what_matters_tells_the_age)
 }
 END_TEST
 
+START_TEST(nothing_is_said_before_what_matters_has_been_heard)
+{
+	things[0].res.vital = true;
+	things[0].step = -EBADMSG;
+	start(0, -EBADMSG);
+	start(1, STEP_PAUSE);
+	await(&n_news[ERRAND_GOOD], 1);
+	await(&n_news[ERRAND_FAILED], 1);
+	ck_assert(!crew_has_spoken(&crew));
+	things[0].step = STEP_PAUSE;
+	await(&things[0].n_read, 2);
+	ck_assert(crew_has_spoken(&crew));
+	things[0].step = -EBADMSG;
+	await(&n_news[ERRAND_FAILED], 2);
+	ck_assert(crew_has_spoken(&crew));
+}
+END_TEST
+
 /* --- ends --- */
 
 START_TEST(a_resource_that_stops_is_asked_for_no_more)
@@ -441,6 +459,7 @@ int main(void)
 	tcase_add_test(failures, refused_watches_are_tried_a_few_times_before_the_interval_counts);
 	tcase_add_test(ends, while_a_request_is_held_the_data_is_of_now);
 	tcase_add_test(ends, the_oldest_of_what_matters_tells_the_age);
+	tcase_add_test(ends, nothing_is_said_before_what_matters_has_been_heard);
 	tcase_add_test(ends, a_resource_that_stops_is_asked_for_no_more);
 	tcase_add_test(ends, errands_can_be_stopped_in_any_state);
 	tcase_add_test(ends, a_secret_is_read_like_any_answer);
