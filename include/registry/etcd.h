@@ -87,17 +87,20 @@ int etcd_read_kv(struct registry *r, const struct etcd_kv *kv, struct snapshot_b
 /* The name under which the ledger keeps what a key says; NULL for a key that is none of a record. */
 const char *etcd_item_name(const struct etcd_kv *kv);
 
+/* Of each question a pair: ask fills in the rest of a request (-ENOMEM), take or read has its result, and
+ * returns a step or a negative errno as registry_kind.read(). */
+
 /* --- src/registry/etcd_login.c --- */
 
 /* Whether a login has to come before anything else. */
 bool etcd_wants_login(const struct registry *r);
 
+/* For the password, and once that was read for a token. */
 int etcd_ask_login(struct registry *r, struct fetch_request *ret);
 int etcd_read_password(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b);
 int etcd_read_login(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b);
 
-/* Deals with an error that means the same wherever it comes from; with ETCD_UNAUTHENTICATED it may be over:
- * 0, and a login comes next. */
+/* Fails with the reason etcd gave for refusing a request; or 0: a login comes next, then the same again. */
 int etcd_refuse(struct registry *r, int status, const struct etcd_error *error, struct snapshot_builder *b);
 
 /* --- src/registry/etcd_list.c --- */
@@ -105,14 +108,18 @@ int etcd_refuse(struct registry *r, int status, const struct etcd_error *error, 
 int etcd_ask_page(struct registry *r, struct fetch_request *ret);
 int etcd_take_page(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b);
 
-/* Throws the pages read so far away. */
+/* Throws the pages read so far away; fine without any. */
 void etcd_abandon_list(struct registry *r);
 
 /* --- src/registry/etcd_history.c --- */
 
-int etcd_note_last(struct registry *r, const struct etcd_kv *kv); /* -ENOMEM */
+/* Remembers the key as the one read last; -ENOMEM. */
+int etcd_note_last(struct registry *r, const struct etcd_kv *kv);
 void etcd_forget_last(struct registry *r);
+
+/* Whether there is a key to ask about. */
 bool etcd_has_witness(const struct registry *r);
+
 int etcd_ask_witness(struct registry *r, struct fetch_request *ret);
 int etcd_take_witness(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b);
 

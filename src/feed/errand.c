@@ -26,7 +26,7 @@ enum {
 	 * seconds. */
 	REFUSED_QUICKLY_MAX = 4,
 
-	OPEN_MIN_MS = 1000, /* a stream that has been open for so long after a failure is one */
+	OPEN_MIN_MS = 1000, /* a watch that has been kept for so long after a failure is one */
 };
 
 static void begin_request(struct errand *e);
@@ -74,6 +74,7 @@ void errand_arm(struct errand *e, uint64_t ms)
 /* Ends the request under way, or what is left of it. */
 static void end_request(struct errand *e)
 {
+	event_del(e->timer);
 	fetch_cancel(e->fetch);
 	query_cancel(e->query);
 	e->fetch = NULL;
@@ -95,7 +96,7 @@ static void start_round(struct errand *e)
 	begin_request(e);
 }
 
-/* While a stream is open the timer says that it has been so for a while. */
+/* While the server keeps a request, the timer says that it has done so for a while. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct errand *e = arg;
@@ -139,6 +140,10 @@ static void note_heard(struct errand *e)
 	if (e->heard_ms > e->crew->heard_ms)
 		e->crew->heard_ms = e->heard_ms;
 	set_flag(&e->has_spoken, true, &e->crew->n_spoken);
+}
+
+static void recover(struct errand *e)
+{
 	set_flag(&e->is_failing, false, &e->crew->n_failing);
 }
 
@@ -202,12 +207,22 @@ static void go_again(struct errand *e)
 	errand_arm(e, bucket_take(&e->again, clock_ms()));
 }
 
+/* A list that is read well between two failures of the watch behind it is fresh data, but no recovery. */
+static bool is_recovery(const struct errand *e, enum step step)
+{
+	return step == STEP_PAUSE || is_watch(&e->request) || e->schedule.failures == 0;
+}
+
 static void complete(struct errand *e, enum step step)
 {
+	const bool recovered = is_recovery(e, step);
+
 	set_live(e, false);
 	end_request(e);
 	conclude(e);
 	note_heard(e);
+	if (recovered)
+		recover(e);
 	if (step == STEP_PAUSE)
 		pause_errand(e);
 	else
@@ -215,12 +230,13 @@ static void complete(struct errand *e, enum step step)
 	tell(e, ERRAND_GOOD, NULL);
 }
 
-/* A stream is open: from now on the registry tells of every change, if it has told all there is before. */
+/* The registry tells of every change from now on, if it has told all there is before. */
 static void note_open(struct errand *e)
 {
 	if (!e->has_spoken)
 		return;
 	note_heard(e);
+	recover(e);
 	set_live(e, true);
 	tell(e, ERRAND_CHANGED, NULL);
 }
@@ -376,6 +392,8 @@ static void ask_server(struct errand *e)
 		fail(e, r, "out of memory");
 	else if (is_watch(&e->request) && e->has_spoken && !e->is_failing)
 		set_live(e, true);
+	else if (e->request.held && e->has_spoken)
+		errand_arm(e, OPEN_MIN_MS);
 }
 
 static int ask_kind(struct errand *e)

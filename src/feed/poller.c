@@ -14,6 +14,7 @@
 
 enum {
 	ERROR_TEXT_MAX = 256,
+	ERRORS_KEPT = 4,      /* a server that closes connections at once is now closed, now reset */
 	RETRY_MS = 1000,      /* when there was no memory */
 	REPEAT_MS = 10000,    /* of many resources that fail in different ways, one line in so long */
 	CHANGE_LOG_MS = 1000, /* a registry that changes all the time: one line in so long */
@@ -30,7 +31,8 @@ struct poller {
 	struct event *settle, *brake_timer;
 
 	bool started, concluded, failing;
-	char error[ERROR_TEXT_MAX]; /* logged last */
+	char errors[ERRORS_KEPT][ERROR_TEXT_MAX]; /* logged since it began to fail, the last of them */
+	size_t n_errors;
 	uint64_t error_ms, changed_ms;
 };
 
@@ -101,7 +103,16 @@ static void log_held(const struct poller *p, size_t before)
 			  (unsigned long long)belief_next_ms(p->belief));
 }
 
-/* Once when it begins to fail, and when it fails in another way. */
+static bool is_logged(const struct poller *p, const char *error)
+{
+	for (size_t i = 0; i < p->n_errors && i < ERRORS_KEPT; i++) {
+		if (strcmp(p->errors[i], error) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Once when it begins to fail, and when it fails in a way that is new. */
 static void log_failure(struct poller *p, const struct resource *res, const char *error)
 {
 	const uint64_t now_ms = clock_ms();
@@ -111,13 +122,15 @@ static void log_failure(struct poller *p, const struct resource *res, const char
 
 	snprintf(text, sizeof(text), "%s%s%s", res->name != NULL ? res->name : "",
 		 res->name != NULL ? ": " : "", error);
-	const bool again = p->failing && (strcmp(p->error, text) == 0 ||
-					  (p->crew.n > 1 && now_ms - p->error_ms < REPEAT_MS));
+	if (!p->failing)
+		p->n_errors = 0;
+	const bool many = p->crew.n > 1 || p->n_errors >= ERRORS_KEPT;
+	const bool again = is_logged(p, text) || (p->failing && many && now_ms - p->error_ms < REPEAT_MS);
 	log_event(again ? LOG_DEBUG : LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu",
 		  p->o.registry->name, log_quote(&v, text), believed != NULL ? believed->n_services : 0);
 	if (again)
 		return;
-	snprintf(p->error, sizeof(p->error), "%s", text);
+	snprintf(p->errors[p->n_errors++ % ERRORS_KEPT], ERROR_TEXT_MAX, "%s", text);
 	p->error_ms = now_ms;
 }
 

@@ -77,6 +77,7 @@ struct fake_registry {
 	struct route routes[ROUTES_MAX]; /* the first is for all that no other is for */
 	size_t n_routes;
 	unsigned requests, accepted, open;
+	bool slam, deaf;
 	uint64_t sent;
 	struct octets last_head, last_body;
 };
@@ -274,7 +275,10 @@ static void accept_connection(struct fake_registry *r)
 	pthread_mutex_lock(&r->lock);
 	r->accepted++;
 	r->open++;
+	const bool slam = r->slam;
 	pthread_mutex_unlock(&r->lock);
+	if (slam)
+		close_connection(r, c);
 }
 
 /* The result of an SSL call as read(2) would give it: -1 for later, 0 for never again. */
@@ -438,10 +442,20 @@ static bool read_request(struct fake_registry *r, struct connection *c)
 	return n < 0;
 }
 
+static bool is_deaf(struct fake_registry *r)
+{
+	pthread_mutex_lock(&r->lock);
+	const bool deaf = r->deaf;
+	pthread_mutex_unlock(&r->lock);
+	return deaf;
+}
+
 static void serve(struct fake_registry *r, struct connection *c, short events)
 {
 	bool alive = true;
 
+	if (is_deaf(r))
+		return;
 	if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 || c->wants_write)
 		alive = read_request(r, c);
 	if (alive && c->payload != NULL && !c->silent)
@@ -466,6 +480,7 @@ enum { STOP, LISTEN, NEWS, FIRST };
 static int prepare(struct fake_registry *r, struct pollfd *fds)
 {
 	uint64_t wait_ms = FAR_MS;
+	const bool deaf = is_deaf(r);
 
 	fds[STOP] = (struct pollfd){ .fd = r->stop, .events = POLLIN };
 	fds[LISTEN] = (struct pollfd){ .fd = r->fd, .events = POLLIN };
@@ -475,7 +490,7 @@ static int prepare(struct fake_registry *r, struct pollfd *fds)
 		const bool sending = has_to_send(r, c);
 		const uint64_t now = now_ms();
 
-		fds[FIRST + i] = (struct pollfd){ .fd = c->fd, .events = POLLIN };
+		fds[FIRST + i] = (struct pollfd){ .fd = deaf ? -1 : c->fd, .events = POLLIN };
 		if (c->wants_write || (sending && c->next_ms <= now))
 			fds[FIRST + i].events |= POLLOUT;
 		else if (sending && c->next_ms - now < wait_ms)
@@ -655,6 +670,8 @@ void fake_registry_answer_at(struct fake_registry *r, const char *path, const st
 	struct route *route = get_route(r, path);
 	drop_payload(route->payload);
 	route->payload = p;
+	r->slam = answer->slam;
+	r->deaf = answer->deaf;
 	pthread_mutex_unlock(&r->lock);
 }
 

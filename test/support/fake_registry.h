@@ -49,6 +49,8 @@ struct fake_answer {
 	bool open;
 	bool hang_up_kept; /* hang up at the second request of a connection, having read it */
 	bool reset;        /* whoever hangs up, cuts or closes does it with a reset */
+	bool slam;         /* to whatever path: close connections as they come, before anything is read */
+	bool deaf;         /* to whatever path: accept connections and never read */
 	const char *raw;   /* instead of all above: these octets, then close; NUL at the end */
 };
 

@@ -23,6 +23,8 @@ struct thing {
 	uint64_t asked_ms[64]; /* of the first of them */
 	int step;              /* what read() says */
 	bool held;
+	bool turns; /* between a question and a stream, which breaks unless it lasts */
+	bool lasts;
 	enum fetch_source source;
 	const char *path;
 	char body[64]; /* read last */
@@ -52,6 +54,10 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 	struct thing *t = thing_of(res);
 
 	(void)r;
+	if (t->turns)
+		t->source = t->n_asked % 2 == 0 ? FETCH_HTTP : FETCH_STREAM;
+	if (t->turns)
+		t->path = t->source == FETCH_HTTP ? "/list" : "/watch";
 	if (t->source == FETCH_DNS) /* nothing this test runs: a request that cannot be made */
 		return snapshot_builder_fail(b, -EINVAL, "no such question");
 	*ret = (struct fetch_request){ .source = t->source,
@@ -81,6 +87,8 @@ static int read_result(struct registry *r, struct resource *res, const struct fe
 		return snapshot_builder_fail(b, result->error, "%s", result->error_text);
 	if (result->status != 200)
 		return snapshot_builder_fail(b, -EPROTO, "status %d", result->status);
+	if (t->source == FETCH_STREAM)
+		return t->lasts ? STEP_MORE : snapshot_builder_fail(b, -EBADMSG, "broken");
 	return t->step < 0 ? snapshot_builder_fail(b, t->step, "as told") : t->step;
 }
 
@@ -274,6 +282,49 @@ START_TEST(failures_are_told_and_tried_again)
 }
 END_TEST
 
+static bool is_well(void *context)
+{
+	(void)context;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return crew.n_failing == 0;
+}
+
+/* The lists between are good each time. */
+START_TEST(a_watch_that_breaks_as_soon_as_it_has_begun_goes_on_failing)
+{
+	struct thing *t = &things[0];
+
+	t->turns = true;
+	start(0, STEP_AGAIN);
+	for (unsigned i = 1; i <= 4; i++) {
+		await(&n_news[ERRAND_FAILED], i);
+		await(&n_news[ERRAND_GOOD], i + 1);
+		ck_assert_uint_eq(crew.n_failing, 1);
+	}
+	for (unsigned i = 4; i <= 8; i += 2)
+		ck_assert_uint_ge(t->asked_ms[i] - t->asked_ms[i - 1], 490);
+	ck_assert_uint_eq(crew.n_live, 0);
+}
+END_TEST
+
+START_TEST(a_watch_that_lasts_ends_the_failure)
+{
+	struct thing *t = &things[0];
+
+	t->turns = t->res.vital = true;
+	start(0, STEP_AGAIN);
+	await(&n_news[ERRAND_FAILED], 2);
+	t->lasts = true;
+	fake_registry_answer(server, &(struct fake_answer){ .body = "{}", .open = true });
+	fake_registry_answer_at(server, "/list", &(struct fake_answer){ .body = "{}" });
+	ck_assert(harness_wait(is_well, NULL, LIMIT_MS));
+	ck_assert_uint_eq(t->source, FETCH_STREAM);
+	ck_assert_uint_ge(clock_ms() - t->asked_ms[t->n_asked - 1], 990);
+	ck_assert_uint_eq(crew.n_live, 1);
+	ck_assert_uint_eq(crew_true_until(&crew, clock_ms() + 5000), clock_ms() + 5000);
+}
+END_TEST
+
 START_TEST(request_that_cannot_be_made_is_a_failure)
 {
 	things[0].source = FETCH_DNS;
@@ -453,6 +504,8 @@ int main(void)
 	tcase_add_test(rounds, one_of_many_requests_at_a_time_never_more_than_sixteen);
 	tcase_add_test(rounds, requests_held_by_the_server_do_not_keep_others_waiting);
 	tcase_add_test(failures, failures_are_told_and_tried_again);
+	tcase_add_test(failures, a_watch_that_breaks_as_soon_as_it_has_begun_goes_on_failing);
+	tcase_add_test(failures, a_watch_that_lasts_ends_the_failure);
 	tcase_add_test(failures, request_that_cannot_be_made_is_a_failure);
 	tcase_add_test(failures, one_that_fails_does_not_delay_another);
 	tcase_add_test(failures, refusals_are_not_repeated_faster_than_the_interval);

@@ -570,12 +570,13 @@ START_TEST(bad_value_costs_its_key)
 }
 END_TEST
 
-/* A body with a value of so many octets of base64 behind a good key. */
-static char *make_large(size_t len, const char *form)
+/* A body with a value of so many octets of base64 behind a good key; before, between and behind these two. */
+static char *make_large(size_t len, const char *before, const char *between, const char *behind)
 {
 	char *body = malloc(len + 1000), *at;
 
-	at = body + sprintf(body, form, kv("shop/a", "10.0.0.1", 3), encode(make("%sshop/b", prefix)));
+	at = body + sprintf(body, "%s%s%s%s%s", before, kv("shop/a", "10.0.0.1", 3), between,
+			    encode(make("%sshop/b", prefix)), behind);
 	memset(at, 'A', len);
 	strcpy(at + len, "\"");
 	return body;
@@ -585,8 +586,8 @@ static const size_t large[] = { 88000, 1 << 20, 3 << 20 };
 
 START_TEST(value_that_is_too_large_costs_its_key)
 {
-	char *body = make_large(large[_i], "{\"header\":{\"revision\":\"10\"},\"kvs\":[%s,"
-					   "{\"key\":\"%s\",\"mod_revision\":\"4\",\"value\":\"");
+	char *body = make_large(large[_i], "{\"header\":{\"revision\":\"10\"},\"kvs\":[", ",{\"key\":\"",
+				"\",\"mod_revision\":\"4\",\"value\":\"");
 
 	strcat(body, ",\"version\":\"1\"}]}");
 	expect_ask("page");
@@ -595,8 +596,8 @@ START_TEST(value_that_is_too_large_costs_its_key)
 	expect_known("shop=a@10.0.0.1");
 	ck_assert(is_remarked("shop/b\": the value is larger than 64 KiB"));
 
-	body = make_large(large[_i], "{\"result\":{\"events\":[{\"kv\":%s},"
-				     "{\"kv\":{\"key\":\"%s\",\"mod_revision\":\"11\",\"value\":\"");
+	body = make_large(large[_i], "{\"result\":{\"events\":[{\"kv\":", "},{\"kv\":{\"key\":\"",
+			  "\",\"mod_revision\":\"11\",\"value\":\"");
 	strcat(body, "}}]}}");
 	expect_ask("watch");
 	ck_assert_int_eq(hear(notice(10, created)), STEP_MORE);
