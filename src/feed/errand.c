@@ -144,6 +144,7 @@ static void note_heard(struct errand *e)
 
 static void recover(struct errand *e)
 {
+	e->schedule.failures = e->n_refused = 0;
 	set_flag(&e->is_failing, false, &e->crew->n_failing);
 }
 
@@ -183,17 +184,10 @@ static void fail(struct errand *e, int error, const char *text)
 	tell(e, ERRAND_FAILED, text);
 }
 
-/* What was said before of failures in a row is over. */
-static void note_success(struct errand *e)
-{
-	e->schedule.failures = e->n_refused = 0;
-}
-
 static void pause_errand(struct errand *e)
 {
 	const uint64_t pause_ms = schedule_after_success(&e->schedule, e->fresh_for_ms, e->crew->o.random);
 
-	note_success(e);
 	if (e->schedule.interval_ms > 0) /* or it is not polled */
 		errand_arm(e, schedule_before_expiry(pause_ms, e->resource->fresh_ms));
 }
@@ -202,8 +196,6 @@ static void pause_errand(struct errand *e)
  * well again and again, while the watch behind it fails, is no success that lasts. */
 static void go_again(struct errand *e)
 {
-	if (is_watch(&e->request))
-		note_success(e);
 	errand_arm(e, bucket_take(&e->again, clock_ms()));
 }
 
@@ -255,7 +247,6 @@ static void note_object(struct errand *e)
 {
 	if (e->request.source != FETCH_STREAM)
 		return;
-	note_success(e);
 	note_open(e);
 }
 
