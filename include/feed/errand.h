@@ -57,4 +57,7 @@ bool crew_admit(struct errand *e);
 void crew_enter(struct errand *e);
 void crew_leave(struct errand *e);
 
+/* crew.c: if there is room for one more of those that wait, the first of them tries again. */
+void crew_wake(struct crew *c);
+
 #endif

@@ -152,13 +152,15 @@ static bool may_believe(const struct poller *p)
 	return crew_has_spoken(&p->crew) || (p->crew.n == 0 && p->started);
 }
 
-/* Up to when what is answered was true. */
+/* Up to when what is answered was true. What was inherited from a part that has not spoken since is as old as
+ * it was. */
 static void report_age(const struct poller *p)
 {
-	const uint64_t now_ms = clock_ms(), true_ms = crew_true_until(&p->crew, now_ms);
+	const uint64_t true_ms = crew_true_until(&p->crew);
+	const bool is_old = p->o.inherited != NULL && !crew_is_complete(&p->crew);
 
-	if (may_believe(p))
-		freshness_heard(p->o.freshness, p->o.row, true_ms == now_ms ? FRESHNESS_NOW : true_ms);
+	if (may_believe(p) && true_ms > 0 && !is_old)
+		freshness_heard(p->o.freshness, p->o.row, true_ms);
 }
 
 static void report_state(const struct poller *p)
