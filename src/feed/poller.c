@@ -125,10 +125,11 @@ static void log_failure(struct poller *p, const struct resource *res, const char
 	if (!p->failing)
 		p->n_errors = 0;
 	const bool many = p->crew.n > 1 || p->n_errors >= ERRORS_KEPT;
-	if (is_logged(p, text) || (p->failing && many && now_ms - p->error_ms < REPEAT_MS))
+	const bool again = is_logged(p, text) || (p->failing && many && now_ms - p->error_ms < REPEAT_MS);
+	log_event(again ? LOG_DEBUG : LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu",
+		  p->o.registry->name, log_quote(&v, text), believed != NULL ? believed->n_services : 0);
+	if (again)
 		return;
-	log_event(LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu", p->o.registry->name,
-		  log_quote(&v, text), believed != NULL ? believed->n_services : 0);
 	snprintf(p->errors[p->n_errors++ % ERRORS_KEPT], ERROR_TEXT_MAX, "%s", text);
 	p->error_ms = now_ms;
 }
@@ -148,7 +149,7 @@ static void report(const struct poller *p)
 /* Without resources it knows all there is from the beginning. */
 static bool may_believe(const struct poller *p)
 {
-	return p->crew.n_spoken > 0 || (p->crew.n == 0 && p->started);
+	return crew_has_spoken(&p->crew) || (p->crew.n == 0 && p->started);
 }
 
 /* Up to when what is answered was true. What was inherited from a part that has not spoken since is as old as
