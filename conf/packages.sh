@@ -8,7 +8,7 @@ packages_to_build='gcc libc6-dev meson ninja-build pkg-config|pkgconf libc-ares-
 	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev libjansson-dev libconfuse-dev libxxhash-dev'
 packages_to_try='bind9-dnsutils|dnsutils'
 packages_to_test='check clang libclang-rt-14-dev llvm clang-format musl-tools libssl-dev zlib1g-dev dnsperf curl
-	iproute2 iputils-ping python3'
+	iproute2 iputils-ping openssl python3'
 
 package_is_installed()
 {

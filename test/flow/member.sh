@@ -6,6 +6,7 @@
 
 token=
 curl_options=
+scheme=http
 
 # An etcd that is installed, or the program out of Debian's package.
 find_etcd()
@@ -26,7 +27,7 @@ start_member()
 launch_member()
 {
 	member=$1
-	url=http://127.0.0.1:$2
+	url=$scheme://127.0.0.1:$2
 	peer=http://127.0.0.1:$3
 	shift 3
 	# The cheapest password hashes. Disks of test machines are slow, and never lose power in a test.
