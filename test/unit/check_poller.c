@@ -239,6 +239,52 @@ START_TEST(a_cache_does_not_set_the_pace)
 }
 END_TEST
 
+static bool is_as_old(void *age_ms)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return view().spoken && view().age_ms >= *(const uint64_t *)age_ms;
+}
+
+START_TEST(what_is_polled_ages_from_its_answer_on)
+{
+	uint64_t age_ms = 30;
+
+	options.interval_ms = 3600000;
+	fake_registry_body(registry, SHOP(AT(1)));
+	start();
+	await_told(1, -2, 1);
+	ck_assert(harness_wait(is_as_old, &age_ms, LIMIT_MS));
+}
+END_TEST
+
+static bool is_of_now(void *unused)
+{
+	(void)unused;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return view().spoken && view().age_ms == 0;
+}
+
+/* The answer is old when it comes, by its own words; while the next one is held it is true. */
+START_TEST(what_is_held_by_the_server_does_not_age)
+{
+	static const char *const services[] = { "shop", NULL };
+
+	options.kind = "consul";
+	options.watch = true;
+	options.consul.services = services;
+	options.consul.wait_ms = 60000;
+	options.consul.held = 10;
+	fake_registry_answer(registry, &(struct fake_answer){ .headers = "X-Consul-Index: 5\r\n"
+									 "X-Consul-LastContact: 60000\r\n",
+							      .body = "[]" });
+	fake_registry_answer_at(registry,
+				"/v1/health/service/shop?index=", &(struct fake_answer){ .hang = true });
+	start();
+	await_told(1, -2, 0);
+	ck_assert(harness_wait(is_of_now, NULL, LIMIT_MS));
+}
+END_TEST
+
 /* --- bad rounds --- */
 
 static const struct fake_answer unusable[] = {
@@ -663,6 +709,8 @@ int main(void)
 	tcase_add_test(good, not_modified_makes_data_young);
 	tcase_add_loop_test(good, a_server_that_asks_for_a_pause_gets_it, 0, 2);
 	tcase_add_test(good, a_cache_does_not_set_the_pace);
+	tcase_add_test(good, what_is_polled_ages_from_its_answer_on);
+	tcase_add_test(good, what_is_held_by_the_server_does_not_age);
 
 	tcase_add_test(bad, a_first_round_that_fails_is_told_once);
 	tcase_add_test(bad, a_later_round_that_fails_changes_nothing);
