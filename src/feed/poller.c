@@ -15,7 +15,7 @@
 enum {
 	ERROR_TEXT_MAX = 256,
 	RETRY_MS = 1000,      /* when there was no memory */
-	REPEAT_MS = 10000,    /* of many resources that fail in different ways, one line in so long */
+	ERRORS_MAX = 8,       /* ways to fail that are told; who has more has one trouble, or all of them */
 	CHANGE_LOG_MS = 1000, /* a registry that changes all the time: one line in so long */
 };
 
@@ -30,8 +30,9 @@ struct poller {
 	struct event *settle, *brake_timer;
 
 	bool started, concluded, failing;
-	char error[ERROR_TEXT_MAX]; /* logged last */
-	uint64_t error_ms, changed_ms;
+	char errors[ERRORS_MAX][ERROR_TEXT_MAX]; /* logged since it began to fail */
+	size_t n_errors;
+	uint64_t changed_ms;
 };
 
 static void arm(struct event *timer, uint64_t ms)
@@ -101,23 +102,32 @@ static void log_held(const struct poller *p, size_t before)
 			  (unsigned long long)belief_next_ms(p->belief));
 }
 
-/* Once when it begins to fail, and when it fails in another way. */
+static bool is_known_failure(const struct poller *p, const char *error)
+{
+	for (size_t i = 0; i < p->n_errors; i++) {
+		if (strncmp(p->errors[i], error, ERROR_TEXT_MAX - 1) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Once when it begins to fail, and once for each other way in which it does meanwhile: of a thousand
+ * resources most fail alike, and one may fail in two ways in turn. */
 static void log_failure(struct poller *p, const struct resource *res, const char *error)
 {
-	const uint64_t now_ms = clock_ms();
 	const struct snapshot *believed = belief_snapshot(p->belief);
 	char text[ERROR_TEXT_MAX];
 	struct log_value v;
 
+	if (!p->failing)
+		p->n_errors = 0;
+	if (p->n_errors == ERRORS_MAX || is_known_failure(p, error))
+		return;
+	snprintf(p->errors[p->n_errors++], ERROR_TEXT_MAX, "%s", error);
 	snprintf(text, sizeof(text), "%s%s%s", res->name != NULL ? res->name : "",
 		 res->name != NULL ? ": " : "", error);
-	if (p->failing &&
-	    (strcmp(p->error, text) == 0 || (p->crew.n > 1 && now_ms - p->error_ms < REPEAT_MS)))
-		return;
 	log_event(LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu", p->o.registry->name,
 		  log_quote(&v, text), believed != NULL ? believed->n_services : 0);
-	snprintf(p->error, sizeof(p->error), "%s", text);
-	p->error_ms = now_ms;
 }
 
 static void report(const struct poller *p)
