@@ -570,12 +570,13 @@ START_TEST(bad_value_costs_its_key)
 }
 END_TEST
 
-/* A body with a value of so many octets of base64 behind a good key. */
-static char *make_large(size_t len, const char *form)
+/* A body with a value of so many octets of base64 behind a good key; before, between and behind these two. */
+static char *make_large(size_t len, const char *before, const char *between, const char *behind)
 {
 	char *body = malloc(len + 1000), *at;
 
-	at = body + sprintf(body, form, kv("shop/a", "10.0.0.1", 3), encode(make("%sshop/b", prefix)));
+	at = body + sprintf(body, "%s%s%s%s%s", before, kv("shop/a", "10.0.0.1", 3), between,
+			    encode(make("%sshop/b", prefix)), behind);
 	memset(at, 'A', len);
 	strcpy(at + len, "\"");
 	return body;
@@ -585,8 +586,8 @@ static const size_t large[] = { 88000, 1 << 20, 3 << 20 };
 
 START_TEST(value_that_is_too_large_costs_its_key)
 {
-	char *body = make_large(large[_i], "{\"header\":{\"revision\":\"10\"},\"kvs\":[%s,"
-					   "{\"key\":\"%s\",\"mod_revision\":\"4\",\"value\":\"");
+	char *body = make_large(large[_i], "{\"header\":{\"revision\":\"10\"},\"kvs\":[", ",{\"key\":\"",
+				"\",\"mod_revision\":\"4\",\"value\":\"");
 
 	strcat(body, ",\"version\":\"1\"}]}");
 	expect_ask("page");
@@ -595,8 +596,8 @@ START_TEST(value_that_is_too_large_costs_its_key)
 	expect_known("shop=a@10.0.0.1");
 	ck_assert(is_remarked("shop/b\": the value is larger than 64 KiB"));
 
-	body = make_large(large[_i], "{\"result\":{\"events\":[{\"kv\":%s},"
-				     "{\"kv\":{\"key\":\"%s\",\"mod_revision\":\"11\",\"value\":\"");
+	body = make_large(large[_i], "{\"result\":{\"events\":[{\"kv\":", "},{\"kv\":{\"key\":\"",
+			  "\",\"mod_revision\":\"11\",\"value\":\"");
 	strcat(body, "}}]}}");
 	expect_ask("watch");
 	ck_assert_int_eq(hear(notice(10, created)), STEP_MORE);
@@ -868,6 +869,23 @@ START_TEST(compaction_is_told_in_several_ways)
 }
 END_TEST
 
+/* Else all that happens would be a list each second. */
+START_TEST(list_whose_revision_is_forgotten_at_once_is_a_failure)
+{
+	watch();
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), STEP_ASK);
+	list();
+	expect_ask("watch");
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), -EPROTO);
+	expect_error("forgotten");
+	expect_known("shop=a@10.0.0.1");
+	watch(); /* which lists first, and begins well this time */
+	ck_assert_int_eq(end(0), STEP_AGAIN);
+	expect_ask("watch");
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), STEP_ASK);
+}
+END_TEST
+
 START_TEST(watch_canceled_for_another_reason_is_a_failure)
 {
 	watch();
@@ -947,6 +965,21 @@ START_TEST(witness_is_what_was_written_last)
 	ck_assert_int_eq(answer_file("etcd/range-page1.json"), STEP_ASK);
 	expect_ask("page");
 	ck_assert(asks("\"revision\":\"37\""));
+}
+END_TEST
+
+/* A store that was restored from a backup knows again all keys that were written before it. */
+START_TEST(witness_of_a_list_is_what_was_written_last_and_not_its_last_key)
+{
+	expect_ask("page");
+	ck_assert_int_eq(
+		answer(200, page(10, make("%s,%s,%s", kv("shop/a", "10.0.0.1", 4),
+					  kv("shop/b", "10.0.0.2", 9), kv("shop/c", "10.0.0.3", 6)))),
+		STEP_AGAIN);
+	expect_ask("watch");
+	ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+	testify("shop/b", 9);
+	expect_position(11);
 }
 END_TEST
 
@@ -1050,7 +1083,7 @@ START_TEST(next_member_is_asked_after_a_failure)
 	for (size_t n = 0; n < 4; n++) {
 		expect_ask("page");
 		expect_next_member(seen, n);
-		ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+		ck_assert_int_eq(end(-ECONNRESET), -ECONNRESET);
 	}
 	list();
 	expect_next_member(seen, 4);
@@ -1060,9 +1093,37 @@ START_TEST(next_member_is_asked_after_a_failure)
 	ck_assert_int_eq(end(0), STEP_AGAIN);
 	expect_ask("watch");
 	expect_next_member(seen, 5);
-	ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+	ck_assert_int_eq(end(-ECONNRESET), -ECONNRESET);
 	expect_ask("witness");
 	expect_next_member(seen, 6);
+}
+END_TEST
+
+/* That a member is down says nothing of the others; that all are is a failure. */
+START_TEST(member_that_cannot_be_reached_is_passed_over)
+{
+	const char *seen[9];
+
+	options.etcd.urls = three_urls;
+	reopen();
+	for (size_t n = 0; n < 6; n++) {
+		expect_ask("page");
+		expect_next_member(seen, n);
+		ck_assert_int_eq(end(-ECONNREFUSED), n % 3 < 2 ? STEP_ASK : -ECONNREFUSED);
+	}
+	expect_ask("page");
+	expect_next_member(seen, 6);
+	ck_assert_int_eq(end(-EHOSTUNREACH), STEP_ASK);
+	list();
+	expect_ask("watch");
+	expect_next_member(seen, 7);
+	ck_assert_int_eq(end(-ENETUNREACH), STEP_ASK);
+	expect_ask("watch"); /* nothing to doubt */
+	expect_next_member(seen, 8);
+	ck_assert_int_eq(end(-ECONNREFUSED), STEP_ASK);
+	expect_ask("watch");
+	ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+	expect_ask("witness");
 }
 END_TEST
 
@@ -1455,10 +1516,12 @@ static void add_watches(TCase *tcase)
 	tcase_add_test(tcase, watch_refused_by_status_is_a_failure);
 	tcase_add_test(tcase, compaction_makes_a_new_list);
 	tcase_add_loop_test(tcase, compaction_is_told_in_several_ways, 0, N(compactions));
+	tcase_add_loop_test(tcase, list_whose_revision_is_forgotten_at_once_is_a_failure, 0, N(compactions));
 	tcase_add_test(tcase, watch_canceled_for_another_reason_is_a_failure);
 	tcase_add_test(tcase, member_that_lags_is_no_new_history);
 	tcase_add_loop_test(tcase, history_rewritten_makes_a_new_list, 0, N(testimonies));
 	tcase_add_test(tcase, witness_is_what_was_written_last);
+	tcase_add_test(tcase, witness_of_a_list_is_what_was_written_last_and_not_its_last_key);
 	tcase_add_test(tcase, witness_may_be_refused);
 	tcase_add_test(tcase, where_watches_never_begin_lists_are_made);
 	tcase_add_test(tcase, future_start_is_doubted);
@@ -1470,6 +1533,7 @@ static void add_members(TCase *tcase)
 {
 	tcase_add_test(tcase, every_order_of_members_comes_up);
 	tcase_add_test(tcase, next_member_is_asked_after_a_failure);
+	tcase_add_test(tcase, member_that_cannot_be_reached_is_passed_over);
 	tcase_add_loop_test(tcase, member_without_quorum_serves_what_it_has, 0, 2);
 	tcase_add_test(tcase, quorum_is_asked_for_again_after_that);
 	tcase_add_test(tcase, member_without_quorum_does_not_take_us_back);
