@@ -202,7 +202,7 @@ class Files(Registry):
     """A file a service; changes come seldom enough for each to be looked at by itself."""
 
     what = "the rename"
-    gap_s = (0.3, 0.6)
+    gap_s = (0.1, 0.3)
 
     def __init__(self, bench):
         super().__init__(bench)
