@@ -79,6 +79,10 @@ void crew_stop(struct crew *c, struct resource *res);
 /* As registry_host.hasten. */
 void crew_hasten(struct crew *c, struct resource *res);
 
+/* Whether there is something to believe: where some resources matter by themselves, one of them has been
+ * heard. What the others say would pass for all there is. */
+bool crew_has_spoken(const struct crew *c);
+
 /* Whether all that matters has spoken. */
 bool crew_is_complete(const struct crew *c);
 

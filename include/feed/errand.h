@@ -39,6 +39,7 @@ struct errand {
 	 * fresh. */
 	uint64_t retry_after_ms, fresh_for_ms;
 	bool refused;                         /* by a server that would do so again */
+	unsigned n_refused;                   /* rounds in a row that ended so */
 	uint64_t started_ms, asked_ms;        /* this round, its last request */
 	uint64_t ended_ms, took_ms, heard_ms; /* the last round; the last good one */
 	bool is_concluded, has_spoken, is_failing, is_live;

@@ -130,6 +130,20 @@ void crew_finish(struct crew *c)
 		crew_stop(c, TAILQ_FIRST(&c->all)->resource);
 }
 
+bool crew_has_spoken(const struct crew *c)
+{
+	const struct errand *e;
+
+	if (c->n_vital == 0)
+		return c->n_spoken > 0;
+	TAILQ_FOREACH(e, &c->all, link)
+	{
+		if (e->resource->vital && e->has_spoken)
+			return true;
+	}
+	return false;
+}
+
 bool crew_is_complete(const struct crew *c)
 {
 	const struct errand *e;

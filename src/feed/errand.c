@@ -22,6 +22,10 @@ enum {
 	/* A connection that was held for so long was one, and what was known held until it broke. */
 	HELD_MIN_MS = 1000,
 
+	/* What was refused so often in a row is refused: with the pauses of a failure these are the first few
+	 * seconds. */
+	REFUSED_QUICKLY_MAX = 4,
+
 	OPEN_MIN_MS = 1000, /* a watch that has been kept for so long after a failure is one */
 };
 
@@ -156,6 +160,7 @@ static void note_heard(struct errand *e)
 
 static void recover(struct errand *e)
 {
+	e->schedule.failures = e->n_refused = 0;
 	set_flag(&e->is_failing, false, &e->crew->n_failing);
 }
 
@@ -177,6 +182,19 @@ static void note_broken(struct errand *e, int error)
 	set_live(e, false);
 }
 
+/* A server that has just started may refuse for a second or two what it allows: the API server of Kubernetes
+ * does, until it has read its own rules. A poll comes again soon anyhow; but the interval of who waits for
+ * changes is for a registry that cannot tell them, and long. */
+static uint64_t pause_after_failure(struct errand *e)
+{
+	const struct crew_options *o = &e->crew->o;
+
+	e->n_refused = e->refused ? e->n_refused + 1 : 0;
+	if (e->refused && (!o->options->watch || e->n_refused > REFUSED_QUICKLY_MAX))
+		return schedule_after_refusal(&e->schedule, o->random);
+	return schedule_after_failure(&e->schedule, e->retry_after_ms, o->random);
+}
+
 static void fail(struct errand *e, int error, const char *text)
 {
 	note_broken(e, error);
@@ -184,10 +202,7 @@ static void fail(struct errand *e, int error, const char *text)
 	conclude(e);
 	set_flag(&e->is_failing, true, &e->crew->n_failing);
 	ledger_abort(e->crew->o.ledger, &e->resource->part);
-	if (e->refused)
-		errand_arm(e, schedule_after_refusal(&e->schedule, e->crew->o.random));
-	else
-		errand_arm(e, schedule_after_failure(&e->schedule, e->retry_after_ms, e->crew->o.random));
+	errand_arm(e, pause_after_failure(e));
 	tell(e, ERRAND_FAILED, text);
 }
 
@@ -213,8 +228,6 @@ static void resume_pause(struct errand *e)
  * well again and again, while the watch behind it fails, is no success that lasts. */
 static void go_again(struct errand *e)
 {
-	if (is_watch(&e->request))
-		e->schedule.failures = 0;
 	errand_arm(e, bucket_take(&e->again, clock_ms()));
 }
 

@@ -327,6 +327,7 @@ START_TEST(a_ttl_of_zero_is_no_reason_to_hurry)
 	fake_dns_add(dns, "shop.example", "10.1.0.1", 0);
 	start("\"shop.example\"", "ask = address interval = 1s jitter = 0");
 	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+	await_queries(2); /* the second round comes anywhere in the interval */
 	const uint64_t start_ms = clock_ms();
 	await_queries(2);
 	ck_assert_uint_ge(clock_ms() - start_ms, 800);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "fake_registry.h"
+#include "feed/errand.h"
 #include "feed/resolve.h"
 #include "harness.h"
 #include "model/freshness.h"
@@ -385,7 +386,7 @@ START_TEST(a_watch_that_lasts_ends_the_failure)
 	ck_assert_uint_eq(t->source, FETCH_STREAM);
 	ck_assert_uint_ge(clock_ms() - t->asked_ms[t->n_asked - 1], 990);
 	ck_assert_uint_eq(crew.n_live, 1);
-	ck_assert_uint_eq(crew_true_until(&crew, clock_ms() + 5000), clock_ms() + 5000);
+	ck_assert_uint_eq(crew_true_until(&crew), FRESHNESS_NOW);
 }
 END_TEST
 
@@ -417,6 +418,23 @@ START_TEST(refusals_are_not_repeated_faster_than_the_interval)
 	await(&t->n_read, 3);
 	ck_assert_uint_ge(t->asked_ms[1] - t->asked_ms[0], 690);
 	ck_assert_uint_ge(t->asked_ms[2] - t->asked_ms[1], 690);
+}
+END_TEST
+
+START_TEST(refused_watches_are_tried_a_few_times_before_the_interval_counts)
+{
+	enum { HOUR_MS = 3600000 };
+
+	options.interval_ms = HOUR_MS;
+	options.watch = true;
+	fake_registry_answer(server, &(struct fake_answer){ .status = 403 });
+	const struct thing *t = start(0, STEP_PAUSE);
+	const struct errand *e = t->res.runner;
+	await(&t->n_read, 2);
+	ck_assert_uint_lt(e->due_ms, clock_ms() + HOUR_MS / 2);
+	await(&t->n_read, 5);
+	await(&n_news[ERRAND_FAILED], 5);
+	ck_assert_uint_gt(e->due_ms, clock_ms() + HOUR_MS / 2);
 }
 END_TEST
 
@@ -622,7 +640,7 @@ START_TEST(only_a_watch_that_lasts_is_a_recovery)
 }
 END_TEST
 
-START_TEST(an_object_is_a_recovery)
+START_TEST(an_object_counts_at_once_but_is_no_recovery)
 {
 	struct thing *t = start_watch(true);
 
@@ -630,10 +648,12 @@ START_TEST(an_object_is_a_recovery)
 	await(&n_news[ERRAND_FAILED], 1);
 	fake_registry_answer_at(server, "/watch", &(struct fake_answer){ .open = true, .chunked = true });
 	fake_registry_send(server, "/watch", "{\"n\":1}\n");
-	t->opened_ms = 0;
+	const unsigned changed = n_news[ERRAND_CHANGED] + 1;
+	await(&n_news[ERRAND_CHANGED], changed);
+	ck_assert_uint_eq(crew.n_failing, 1);
 	await_live();
 	ck_assert_uint_eq(crew.n_failing, 0);
-	ck_assert_uint_lt(clock_ms() - t->opened_ms, 900);
+	ck_assert_uint_ge(clock_ms() - t->opened_ms, 990);
 }
 END_TEST
 
@@ -666,6 +686,24 @@ START_TEST(a_hint_changes_nothing_for_one_under_way_or_failing)
 	crew_hasten(&crew, &t->res);
 	pass(600);
 	ck_assert_uint_eq(t->n_asked, 1);
+}
+END_TEST
+
+START_TEST(nothing_is_said_before_what_matters_has_been_heard)
+{
+	things[0].res.vital = true;
+	things[0].step = -EBADMSG;
+	start(0, -EBADMSG);
+	start(1, STEP_PAUSE);
+	await(&n_news[ERRAND_GOOD], 1);
+	await(&n_news[ERRAND_FAILED], 1);
+	ck_assert(!crew_has_spoken(&crew));
+	things[0].step = STEP_PAUSE;
+	await(&things[0].n_read, 2);
+	ck_assert(crew_has_spoken(&crew));
+	things[0].step = -EBADMSG;
+	await(&n_news[ERRAND_FAILED], 2);
+	ck_assert(crew_has_spoken(&crew));
 }
 END_TEST
 
@@ -749,8 +787,10 @@ int main(void)
 	tcase_add_test(failures, request_that_cannot_be_made_is_a_failure);
 	tcase_add_test(failures, one_that_fails_does_not_delay_another);
 	tcase_add_test(failures, refusals_are_not_repeated_faster_than_the_interval);
+	tcase_add_test(failures, refused_watches_are_tried_a_few_times_before_the_interval_counts);
 	tcase_add_test(ends, while_a_request_is_held_the_data_is_of_now);
 	tcase_add_test(ends, the_oldest_of_what_matters_tells_the_age);
+	tcase_add_test(ends, nothing_is_said_before_what_matters_has_been_heard);
 	tcase_add_test(ends, what_has_never_spoken_is_not_of_a_time_before_all);
 	tcase_add_test(watches, objects_of_a_stream_are_told_as_they_come);
 	tcase_add_test(watches, a_stream_that_ends_well_is_opened_again);
@@ -759,7 +799,7 @@ int main(void)
 	tcase_add_loop_test(watches,
 			    a_watch_that_breaks_was_true_until_then_and_one_that_falls_silent_was_not, 0, 4);
 	tcase_add_test(watches, only_a_watch_that_lasts_is_a_recovery);
-	tcase_add_test(watches, an_object_is_a_recovery);
+	tcase_add_test(watches, an_object_counts_at_once_but_is_no_recovery);
 	tcase_add_test(watches, a_hint_brings_forward_what_is_due_later);
 	tcase_add_loop_test(watches, a_hint_changes_nothing_for_one_under_way_or_failing, 0, 2);
 	tcase_add_test(ends, a_resource_that_stops_is_asked_for_no_more);
