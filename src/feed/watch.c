@@ -141,10 +141,15 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 static void on_delay(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *w = arg;
+	const uint64_t now_ms = clock_ms();
 
 	(void)fd;
 	(void)what;
-	w->told_ms = clock_ms();
+	if (now_ms - w->told_ms < CHANGED_DELAY_MS) { /* the loop's clock may be behind ours */
+		tell_soon(w, true);
+		return;
+	}
+	w->told_ms = now_ms;
 	w->changed(w->context); /* last: it may destroy w */
 }
 
