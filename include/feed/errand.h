@@ -31,6 +31,10 @@ struct errand {
 	struct fetch *fetch;
 	struct query *query;
 	struct files *files;
+	bool has_changes; /* files have been said to change since the last reading */
+	bool is_partial;  /* this round reads only those */
+	uint64_t look_ms; /* when all of them are due */
+	uint64_t changed_took_ms;
 	unsigned n_requests; /* in this round */
 	/* Of this round: the longest a server asked to be left alone for, and the longest its answers stay
 	 * fresh. */

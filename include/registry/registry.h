@@ -65,8 +65,9 @@ struct fetch_result {
 	const char *error_text; /* what happened, for people; with error */
 	int status;             /* HTTP status; 200 for a file, the rcode for DNS */
 	bool unchanged;         /* FETCH_FILES: the same file as at the last round, body not read again */
-	bool last;        /* nothing follows: not set for an object of a stream and a file before others */
-	bool cached;      /* FETCH_HTTP: the answer may come from a cache on the way (Age, X-Cache) */
+	bool partial; /* FETCH_FILES: only files that have changed are told, or gone (-ENOENT); others stay */
+	bool last;    /* nothing follows: not set for an object of a stream and a file before others */
+	bool cached;  /* FETCH_HTTP: the answer may come from a cache on the way (Age, X-Cache) */
 	const char *body; /* len octets, NUL behind; "" at the end of a stream */
 	size_t len;
 	const char *content_type, *etag, *last_modified; /* NULL: not sent */

@@ -115,13 +115,25 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		start_round(e);
 }
 
+/* The kernel may have missed something, or lie on another host: all files are looked at as often as without
+ * it.
+ */
+static bool may_read_changed(const struct errand *e)
+{
+	return e->has_changes && e->has_spoken && !e->is_failing &&
+	       (e->schedule.interval_ms == 0 || clock_ms() < e->look_ms);
+}
+
 /* At once after a while of quiet; but programs that come and go all the time must not make us read all day.
  */
 static void on_file_change(void *context)
 {
 	struct errand *e = context;
-	const uint64_t now_ms = clock_ms(), may_ms = e->ended_ms + schedule_after_work(e->took_ms);
+	const uint64_t now_ms = clock_ms();
 
+	e->has_changes = true;
+	const uint64_t took_ms = may_read_changed(e) ? e->changed_took_ms : e->took_ms;
+	const uint64_t may_ms = e->ended_ms + schedule_after_work(took_ms);
 	if (now_ms >= may_ms)
 		start_round(e);
 	else if (!e->is_asking && e->due_ms > may_ms)
@@ -133,7 +145,7 @@ static void on_file_change(void *context)
 static void conclude(struct errand *e)
 {
 	e->ended_ms = clock_ms();
-	e->took_ms = e->ended_ms - e->started_ms;
+	*(e->is_partial ? &e->changed_took_ms : &e->took_ms) = e->ended_ms - e->started_ms;
 	set_flag(&e->is_concluded, true, &e->crew->n_concluded);
 }
 
@@ -200,6 +212,16 @@ static void pause_errand(struct errand *e)
 
 	if (e->schedule.interval_ms > 0) /* or it is not polled */
 		errand_arm(e, schedule_before_expiry(pause_ms, e->resource->fresh_ms));
+	e->look_ms = e->due_ms;
+}
+
+/* A look at a few files that have changed does not put off the look at all of them. */
+static void resume_pause(struct errand *e)
+{
+	const uint64_t now_ms = clock_ms();
+
+	if (e->schedule.interval_ms > 0)
+		errand_arm(e, e->look_ms > now_ms ? e->look_ms - now_ms : 0);
 }
 
 /* The next request waits at the server: it goes out in this turn of the loop, if it may. A list that is read
@@ -225,7 +247,9 @@ static void complete(struct errand *e, enum step step)
 	note_heard(e);
 	if (recovered)
 		recover(e);
-	if (step == STEP_PAUSE)
+	if (step == STEP_PAUSE && e->is_partial)
+		resume_pause(e);
+	else if (step == STEP_PAUSE)
 		pause_errand(e);
 	else
 		go_again(e);
@@ -358,6 +382,20 @@ static int take_file(void *context, const struct fetch_result *result)
 	return goes_on || is_whole ? 0 : -ECANCELED;
 }
 
+static int read_all_or_changed(struct errand *e)
+{
+	int r = -EAGAIN;
+
+	e->is_partial = may_read_changed(e);
+	e->has_changes = false;
+	if (e->is_partial)
+		r = files_read_changed(e->files, take_file, e);
+	if (r != -EAGAIN)
+		return r;
+	e->is_partial = false;
+	return files_read(e->files, take_file, e);
+}
+
 /* Files are watched and read here. */
 static void read_files(struct errand *e)
 {
@@ -367,7 +405,7 @@ static void read_files(struct errand *e)
 		return;
 	}
 	e->is_asking = e->is_reading_files = true;
-	const int r = files_read(e->files, take_file, e);
+	const int r = read_all_or_changed(e);
 	e->is_reading_files = false;
 	if (e->has_quit)
 		quit(e);

@@ -40,7 +40,6 @@ struct held {
 void groups_init(struct groups *gs)
 {
 	*gs = (struct groups){ 0 };
-	random_octets(&gs->seed, sizeof(gs->seed));
 }
 
 void groups_empty(struct groups *gs)
@@ -66,6 +65,8 @@ static int make_cells(struct groups *gs)
 {
 	if (gs->n < gs->n_cells / 2)
 		return 0;
+	if (gs->seed == 0) /* most builders of a round in which nothing has changed stay empty */
+		random_octets(&gs->seed, sizeof(gs->seed));
 
 	const size_t n_cells = gs->n_cells > 0 ? gs->n_cells * 2 : CELLS_FIRST;
 	struct group **groups = calloc(n_cells, sizeof(struct group *));
@@ -84,11 +85,11 @@ static int make_cells(struct groups *gs)
 int groups_take(struct groups *gs, const char *name, struct group **ret)
 {
 	const size_t len = strlen(name);
-	const uint64_t hash = XXH3_64bits_withSeed(name, len, gs->seed);
 	int r = make_cells(gs);
 
 	if (r < 0)
 		return r;
+	const uint64_t hash = XXH3_64bits_withSeed(name, len, gs->seed);
 	struct group **cell = find_cell(gs->cells, gs->n_cells, name, hash);
 	if (*cell == NULL) {
 		if (gs->n == SNAPSHOT_SERVICES_MAX)

@@ -25,7 +25,8 @@ struct registry {
 	struct resource path;
 	struct file **files; /* sorted by name */
 	size_t n_files, size;
-	size_t n_seen, n_troubled; /* in this round */
+	size_t n_seen;       /* in this round */
+	bool began, partial; /* this round: nothing is staged in a partial one */
 };
 
 static int create(const struct registry_options *o, struct registry_host *host, struct ledger *ledger,
@@ -69,15 +70,28 @@ static int start(struct registry *r)
 static int ask(struct registry *r, struct resource *res, struct fetch_request *ret,
 	       struct snapshot_builder *b)
 {
+	(void)res;
 	(void)b;
-	r->n_seen = r->n_troubled = 0;
-	for (size_t i = 0; i < r->n_files; i++)
-		r->files[i]->seen = false;
-	ledger_begin(r->ledger, &res->part);
+	r->began = false;
 	*ret = (struct fetch_request){ .source = FETCH_FILES,
 				       .path = r->options->path,
 				       .max_size = r->options->max_size };
 	return 0;
+}
+
+/* The first result tells what kind of round it is. */
+static void begin(struct registry *r, const struct fetch_result *res)
+{
+	if (r->began)
+		return;
+	r->began = true;
+	r->partial = res->partial;
+	r->n_seen = 0;
+	if (r->partial)
+		return;
+	for (size_t i = 0; i < r->n_files; i++)
+		r->files[i]->seen = false;
+	ledger_begin(r->ledger, &r->path.part);
 }
 
 /* Where the file is, or belongs. */
@@ -185,20 +199,35 @@ static int read_body(const struct registry *r, struct file *f, const struct fetc
 	return status;
 }
 
+static int believe(struct registry *r, const struct file *f, struct snapshot_builder *b)
+{
+	const int status = r->partial ? ledger_put(r->ledger, &r->path.part, f->name, b)
+				      : ledger_stage(r->ledger, &r->path.part, f->name, b);
+
+	return status == -EDQUOT ? snapshot_builder_fail(b, status, "more than a registry may hold") : status;
+}
+
 /* The file's item is what it said last, and what is wrong with it. */
-static int stage_file(struct registry *r, const struct file *f, struct snapshot_builder *b)
+static int state_file(struct registry *r, const struct file *f, struct snapshot_builder *b)
 {
 	int status = 0;
 
-	r->n_troubled += f->trouble != NULL;
 	if (f->trouble != NULL)
 		snapshot_builder_remark(b, "%s: %s%s", f->name, f->trouble,
 					f->good != NULL ? "; what it said before stays" : "");
 	if (f->good != NULL)
 		status = snapshot_builder_add_snapshot(b, f->good);
-	if (status == 0)
-		status = ledger_stage(r->ledger, &r->path.part, f->name, b);
-	return status == -EDQUOT ? snapshot_builder_fail(b, status, "more than a registry may hold") : status;
+	return status < 0 ? status : believe(r, f, b);
+}
+
+/* The item of a file that is the same as before, if there is one: after a reload there is none yet. */
+static bool keep_item(struct registry *r, const struct file *f)
+{
+	if (f->trouble != NULL || ledger_find(r->ledger, &r->path.part, f->name) == NULL)
+		return false;
+	if (!r->partial)
+		ledger_keep(r->ledger, &r->path.part, f->name);
+	return true;
 }
 
 static bool is_missing(const struct fetch_result *res)
@@ -233,23 +262,40 @@ static int read_file(struct registry *r, const struct fetch_result *res, struct 
 		status = read_body(r, f, res);
 	else if (f->good == NULL && f->trouble == NULL)
 		return snapshot_builder_fail(b, -ESTALE, "%s: said to be unchanged, but never read", f->name);
-	return status < 0 ? status : stage_file(r, f, b);
+	if (status == 0 && res->unchanged && keep_item(r, f))
+		return 0;
+	return status < 0 ? status : state_file(r, f, b);
+}
+
+/* The first file that is wrong, if all are that are there. */
+static const struct file *find_trouble(const struct registry *r)
+{
+	const struct file *first = NULL;
+
+	for (size_t i = 0; i < r->n_files; i++) {
+		const struct file *f = r->files[i];
+
+		if (!r->partial && !f->seen)
+			continue;
+		if (f->trouble == NULL)
+			return NULL;
+		first = first != NULL ? first : f;
+	}
+	return first;
 }
 
 /* Where not one file can be used, nothing was learned: the data ages from here on. That goes for the one file
  * of a plain path, too. */
 static int judge_round(const struct registry *r, struct snapshot_builder *b)
 {
-	size_t i = 0;
+	const struct file *f = find_trouble(r);
+	const size_t n = r->partial ? r->n_files : r->n_seen;
 
-	if (r->n_seen == 0 || r->n_troubled < r->n_seen)
+	if (f == NULL)
 		return 0;
-	while (!r->files[i]->seen)
-		i++;
-	const struct file *f = r->files[i];
-	if (r->n_seen == 1)
+	if (n == 1)
 		return snapshot_builder_fail(b, -EBADMSG, "%s: %s", f->name, f->trouble);
-	return snapshot_builder_fail(b, -EBADMSG, "none of %zu files can be used: %s: %s", r->n_seen, f->name,
+	return snapshot_builder_fail(b, -EBADMSG, "none of %zu files can be used: %s: %s", n, f->name,
 				     f->trouble);
 }
 
@@ -270,6 +316,19 @@ static void forget_files(struct registry *r, bool complete)
 	r->n_files = n;
 }
 
+/* One that a partial round says is gone. */
+static void forget_file(struct registry *r, const char *name)
+{
+	const size_t place = find_place(r, name);
+
+	if (place == r->n_files || strcmp(r->files[place]->name, name) != 0)
+		return;
+	ledger_remove(r->ledger, &r->path.part, name);
+	destroy_file(r->files[place]);
+	r->n_files--;
+	memmove(&r->files[place], &r->files[place + 1], (r->n_files - place) * sizeof(struct file *));
+}
+
 static int read_one(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
 {
 	int status = 0;
@@ -283,20 +342,25 @@ static int read_one(struct registry *r, const struct fetch_result *res, struct s
 	/* Between the listing of a directory and the reading of a file in it, a program can deregister. */
 	if (!is_missing(res))
 		status = read_file(r, res, b);
+	else if (r->partial)
+		forget_file(r, res->name);
 	return status == 0 && res->last ? judge_round(r, b) : status;
 }
 
 static int read_result(struct registry *r, struct resource *path, const struct fetch_result *res,
 		       struct snapshot_builder *b)
 {
+	begin(r, res);
 	const int status = read_one(r, res, b);
 
-	if (status < 0)
+	if (status < 0 && !r->partial)
 		forget_files(r, false);
 	if (status < 0 || !res->last)
 		return status < 0 ? status : STEP_MORE;
-	ledger_commit(r->ledger, &path->part);
-	forget_files(r, true);
+	if (!r->partial) {
+		ledger_commit(r->ledger, &path->part);
+		forget_files(r, true);
+	}
 	return STEP_PAUSE;
 }
 

@@ -19,6 +19,7 @@ class Registry:
 
     what = "its commit"
     polled = False  # changes are found by asking: several may be under way
+    most = 100000  # changes that are measured, where each takes long
     gap_s = (0.005, 0.035)  # between the end of a change and the next; a service follows one change a second for long
 
     def __init__(self, bench):
@@ -199,10 +200,10 @@ class Polled(Fakes, List):
 
 
 class Files(Registry):
-    """A file a service; changes come seldom enough for each to be looked at by itself."""
+    """A file a service."""
 
     what = "the rename"
-    gap_s = (0.3, 0.6)
+    gap_s = (0.1, 0.3)
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -240,6 +241,7 @@ class Files(Registry):
 
 
 class OneFile(Files, List):
+    most = 200
     gap_s = (1.0, 1.3)
 
     def load(self, services):

@@ -29,6 +29,7 @@ struct thing {
 	enum fetch_source source;
 	const char *path;
 	char body[64]; /* read last */
+	unsigned n_partial;
 
 	bool watches;        /* each other request opens a stream, after the list */
 	int object_step;     /* what read() says to the first object; 0: STEP_MORE */
@@ -104,6 +105,7 @@ static int read_result(struct registry *r, struct resource *res, const struct fe
 	(void)r;
 	t->n_read++;
 	t->n_unchanged += result->unchanged;
+	t->n_partial += result->partial;
 	n_in_flight -= result->last;
 	snprintf(t->body, sizeof(t->body), "%s", result->body != NULL ? result->body : "");
 	if (t->watches && t->has_list && !result->last) {
@@ -793,6 +795,65 @@ START_TEST(a_secret_is_read_like_any_answer)
 }
 END_TEST
 
+static struct thing *start_file(const char *dir, char path[256])
+{
+	harness_write_file(dir, "a.json", "1");
+	snprintf(path, 256, "%s/*.json", dir);
+	things[0].source = FETCH_FILES;
+	things[0].path = path;
+	return start(0, STEP_PAUSE);
+}
+
+START_TEST(a_change_of_a_file_is_read_by_itself_and_puts_nothing_off)
+{
+	char *dir = harness_make_dir(), path[256];
+
+	options.interval_ms = 3600000;
+	const struct thing *t = start_file(dir, path);
+	await(&n_news[ERRAND_GOOD], 1);
+	const uint64_t look_ms = ((struct errand *)t->res.runner)->due_ms;
+	for (unsigned i = 1; i <= 5; i++) {
+		harness_write_file(dir, "a.json", "2");
+		await(&t->n_partial, i);
+	}
+	ck_assert_str_eq(t->body, "2");
+	const uint64_t due_ms = ((struct errand *)t->res.runner)->due_ms;
+	ck_assert_uint_le(due_ms > look_ms ? due_ms - look_ms : look_ms - due_ms, 2);
+	harness_remove_dir(dir);
+}
+END_TEST
+
+START_TEST(changes_all_the_time_do_not_keep_from_looking_at_all_files)
+{
+	char *dir = harness_make_dir(), path[256];
+	const struct thing *t = start_file(dir, path);
+	const uint64_t end_ms = clock_ms() + LIMIT_MS;
+
+	while (t->n_read - t->n_partial < 4) {
+		harness_write_file(dir, "a.json", "2");
+		event_base_loop(loop, EVLOOP_NONBLOCK);
+		ck_assert_uint_lt(clock_ms(), end_ms);
+	}
+	harness_remove_dir(dir);
+}
+END_TEST
+
+START_TEST(a_file_that_could_not_be_used_is_read_with_all_others)
+{
+	char *dir = harness_make_dir(), path[256];
+
+	options.interval_ms = 20000;
+	struct thing *t = start_file(dir, path);
+	t->step = -EBADMSG;
+	await(&n_news[ERRAND_FAILED], 1);
+	t->step = STEP_PAUSE;
+	harness_write_file(dir, "a.json", "2");
+	await(&n_news[ERRAND_GOOD], 1);
+	ck_assert_uint_eq(t->n_partial, 0);
+	harness_remove_dir(dir);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("crew");
@@ -842,6 +903,9 @@ int main(void)
 	tcase_add_test(ends, a_file_that_stays_as_it_was_is_not_read_again);
 	tcase_add_loop_test(ends, a_file_may_stop_its_resource, 0, 2);
 	tcase_add_test(ends, a_secret_is_read_like_any_answer);
+	tcase_add_test(ends, a_change_of_a_file_is_read_by_itself_and_puts_nothing_off);
+	tcase_add_test(ends, changes_all_the_time_do_not_keep_from_looking_at_all_files);
+	tcase_add_test(ends, a_file_that_could_not_be_used_is_read_with_all_others);
 	suite_add_tcase(suite, rounds);
 	suite_add_tcase(suite, failures);
 	suite_add_tcase(suite, watches);

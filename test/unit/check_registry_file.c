@@ -37,10 +37,13 @@ struct found {
 	int error;
 };
 
+static bool partial; /* the round tells changes only */
+
 static int read_found(const struct found *f, bool last_one)
 {
 	struct fetch_result res = { .name = f->name, .status = 200, .error = f->error, .last = last_one };
 
+	res.partial = partial;
 	if (f->error < 0)
 		res.error_text = strerror(-f->error);
 	else if (f->body == NULL)
@@ -71,6 +74,14 @@ static int run(const struct found *found, size_t n)
 	return r < 0 ? r : 0;
 }
 
+static int run_partial(const struct found *found, size_t n)
+{
+	partial = true;
+	const int r = run(found, n);
+	partial = false;
+	return r;
+}
+
 static bool knows(const char *service, size_t n_instances)
 {
 	const struct service *s = snapshot_find(last, service);
@@ -92,6 +103,69 @@ START_TEST(files_are_united)
 	ck_assert(knows("payments", 1));
 	ck_assert_int_eq(run(NULL, 0), 0);
 	ck_assert_uint_eq(last->n_services, 0);
+}
+END_TEST
+
+static const struct found three[] = {
+	{ "a", GOOD("inventory", "10.0.0.1:80"), 0 },
+	{ "b", GOOD("payments", "10.0.0.2:80"), 0 },
+	{ "c", GOOD("stock", "10.0.0.3:80"), 0 },
+};
+
+START_TEST(change_of_one_file_leaves_the_others)
+{
+	const struct found changes[] = { { "b", GOOD("payments", "10.0.0.9:80"), 0 },
+					 { "c", NULL, -ENOENT },
+					 { "d", GOOD("mail", "10.0.0.4:25"), 0 },
+					 { "e", NULL, -ENOENT } };
+
+	ck_assert_int_eq(run(three, 3), 0);
+	const struct service *inventory = snapshot_find(last, "inventory");
+	ck_assert_int_eq(run_partial(changes, 4), 0);
+	ck_assert_ptr_eq(snapshot_find(last, "inventory"), inventory);
+	ck_assert_str_eq(kind_text(&k, "payments"), "10.0.0.9:80");
+	ck_assert_str_eq(kind_text(&k, "stock"), "-");
+	ck_assert_str_eq(kind_text(&k, "mail"), "10.0.0.4:25");
+
+	const struct found all[] = { { "a", NULL, 0 }, { "b", NULL, 0 }, { "d", NULL, 0 } };
+	ck_assert_int_eq(run(all, 3), 0);
+	ck_assert_uint_eq(last->n_services, 3);
+	ck_assert_ptr_eq(snapshot_find(last, "inventory"), inventory);
+}
+END_TEST
+
+START_TEST(file_that_breaks_among_good_ones_keeps_what_it_said)
+{
+	const struct found broken[] = { { "b", "[{", 0 } },
+			   mended[] = { { "b", GOOD("payments", "10.0.0.8:80"), 0 } };
+	const struct found same[] = { { "a", NULL, 0 }, { "b", NULL, 0 }, { "c", NULL, 0 } };
+
+	ck_assert_int_eq(run(three, 3), 0);
+	ck_assert_int_eq(run_partial(broken, 1), 0);
+	ck_assert_str_eq(kind_text(&k, "payments"), "10.0.0.2:80");
+	ck_assert_uint_eq(snapshot_n_remarks(last), 1);
+	ck_assert_int_eq(run(same, 3), 0);
+	ck_assert_uint_eq(snapshot_n_remarks(last), 1);
+	ck_assert_int_eq(run_partial(mended, 1), 0);
+	ck_assert_str_eq(kind_text(&k, "payments"), "10.0.0.8:80");
+	ck_assert_uint_eq(snapshot_n_remarks(last), 0);
+	ck_assert_int_eq(run(same, 3), 0);
+	ck_assert_str_eq(kind_text(&k, "payments"), "10.0.0.8:80");
+}
+END_TEST
+
+START_TEST(last_good_file_that_breaks_fails_the_round)
+{
+	const struct found first[] = { { "a", GOOD("inventory", "10.0.0.1:80"), 0 }, { "b", "[{", 0 } };
+	const struct found broken[] = { { "a", "[{", 0 } }, gone[] = { { "a", NULL, -ENOENT } };
+
+	ck_assert_int_eq(run(first, 2), 0);
+	ck_assert_int_eq(run_partial(broken, 1), -EBADMSG);
+	ck_assert_ptr_nonnull(strstr(error, "none of 2 files can be used"));
+	ck_assert_int_eq(run(first, 2), 0);
+	ck_assert(knows("inventory", 1));
+	ck_assert_int_eq(run_partial(gone, 1), -EBADMSG);
+	ck_assert_ptr_nonnull(strstr(error, "b: "));
 }
 END_TEST
 
@@ -364,6 +438,9 @@ int main(void)
 	tcase_add_checked_fixture(rounds, set_up, tear_down);
 	tcase_add_checked_fixture(trouble, set_up, tear_down);
 	tcase_set_timeout(trouble, 20);
+	tcase_add_test(rounds, change_of_one_file_leaves_the_others);
+	tcase_add_test(rounds, file_that_breaks_among_good_ones_keeps_what_it_said);
+	tcase_add_test(rounds, last_good_file_that_breaks_fails_the_round);
 	tcase_add_test(rounds, files_are_united);
 	tcase_add_test(rounds, unchanged_file_says_what_it_said_by_the_same_pointer);
 	tcase_add_test(rounds, file_that_is_gone_is_forgotten);
