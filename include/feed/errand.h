@@ -26,6 +26,7 @@ struct errand {
 	uint64_t due_ms; /* when the timer runs out */
 
 	bool is_queued, has_start, is_asking, is_running;
+	bool is_reading_files, has_quit;
 	struct fetch_request request;
 	struct fetch *fetch;
 	struct query *query;
@@ -35,6 +36,7 @@ struct errand {
 	 * fresh. */
 	uint64_t retry_after_ms, fresh_for_ms;
 	bool refused;                         /* by a server that would do so again */
+	unsigned n_refused;                   /* rounds in a row that ended so */
 	uint64_t started_ms, asked_ms;        /* this round, its last request */
 	uint64_t ended_ms, took_ms, heard_ms; /* the last round; the last good one */
 	bool is_concluded, has_spoken, is_failing, is_live;
@@ -55,5 +57,8 @@ bool crew_admit(struct errand *e);
 /* crew.c: it has, or has no more, one of the requests that are possible at a time. */
 void crew_enter(struct errand *e);
 void crew_leave(struct errand *e);
+
+/* crew.c: if there is room for one more of those that wait, the first of them tries again. */
+void crew_wake(struct crew *c);
 
 #endif

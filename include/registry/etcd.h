@@ -53,22 +53,24 @@ struct registry {
 	bool is_open, proven; /* is_open: etcd said that there is no authentication */
 
 	/* What is known. */
-	bool listed;            /* the ledger is complete as of revision */
-	bool doubted;           /* unless the store is another one now */
-	uint64_t revision;      /* 0: nothing is known */
-	struct buffer last;     /* the key that was read last, with a NUL behind; empty: none */
-	uint64_t last_revision; /* when that was changed; 0: not said */
+	bool listed;               /* the ledger is complete as of revision */
+	bool doubted;              /* unless the store is another one now */
+	uint64_t revision;         /* 0: nothing is known */
+	struct buffer witness;     /* the key that was written last, with a NUL behind; empty: none */
+	uint64_t witness_revision; /* when that was; 0: there is none */
 
 	/* The list under way. */
 	uint64_t pinned;      /* revision of its pages; 0: there are none yet */
+	struct buffer last;   /* the key that was read last, with a NUL behind; empty: none */
 	size_t n_keys, n_odd; /* so far; those that cannot be items */
 	unsigned n_restarts;  /* lists begun anew by themselves, in a row */
 	unsigned n_no_quorum; /* lists that failed for what may be the lack of one, in a row */
 	bool serializable;    /* so this one asks for what the member has */
 
 	/* The watch. */
-	bool created;       /* it is at work */
-	unsigned n_unbegun; /* those that never were, in a row */
+	bool created;         /* it is at work */
+	unsigned n_unbegun;   /* those that never were, in a row */
+	unsigned n_forgotten; /* those that began with what etcd had forgotten, in a row */
 };
 
 /* --- src/registry/etcd.c --- */
@@ -115,9 +117,9 @@ void etcd_abandon_list(struct registry *r);
 
 /* --- src/registry/etcd_history.c --- */
 
-/* Remembers the key as the one read last; -ENOMEM. */
-int etcd_note_last(struct registry *r, const struct etcd_kv *kv);
-void etcd_forget_last(struct registry *r);
+/* Remembers the key as the one written last, if it is; -ENOMEM. */
+int etcd_note_witness(struct registry *r, const struct etcd_kv *kv);
+void etcd_forget_witness(struct registry *r);
 
 /* Whether there is a key to ask about. */
 bool etcd_has_witness(const struct registry *r);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "registry/consul.h"
+#include "registry/request_path.h"
 
 enum {
 	/* Consul adds up to a sixteenth of the time to each wait, so that waits do not all end at once. A
@@ -22,64 +23,45 @@ static const char *const wanted[] = { "X-Consul-Index",
 				      "Age",
 				      NULL };
 
-/* All but the unreserved characters (RFC 3986 section 2.3): service names hold slashes, spaces and more. */
-static void put_encoded(FILE *out, const char *text)
+static void add_parameter(struct request_path *p, const char *key, const char *value)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-
-	for (; *text != '\0'; text++) {
-		if (strchr(plain, *text) != NULL)
-			fputc(*text, out);
-		else
-			fprintf(out, "%%%02X", (unsigned char)*text);
-	}
+	if (value != NULL && value[0] != '\0')
+		request_path_add_parameter(p, key, value);
 }
 
-static void put_parameter(FILE *out, const char **separator, const char *key, const char *value)
+static void write_path(struct request_path *p, const struct consul_options *o, const char *service)
 {
-	if (value == NULL || value[0] == '\0')
-		return;
-	fprintf(out, "%s%s=", *separator, key);
-	put_encoded(out, value);
-	*separator = "&";
-}
-
-static void put_path(FILE *out, const struct consul_options *o, const char *service)
-{
-	const char *separator = "?";
-
 	if (service == NULL)
-		fputs("/v1/catalog/services", out);
+		request_path_add(p, "/v1/catalog/services");
 	else
-		fputs(o->mode == CONSUL_CATALOG ? "/v1/catalog/service/" : "/v1/health/service/", out);
+		request_path_add(p,
+				 o->mode == CONSUL_CATALOG ? "/v1/catalog/service/" : "/v1/health/service/");
 	if (service != NULL)
-		put_encoded(out, service);
-	put_parameter(out, &separator, "dc", o->datacenter);
-	put_parameter(out, &separator, "ns", o->namespace);
-	put_parameter(out, &separator, "partition", o->partition);
+		request_path_add_encoded(p, service);
+	add_parameter(p, "dc", o->datacenter);
+	add_parameter(p, "ns", o->namespace);
+	add_parameter(p, "partition", o->partition);
 
 	/* The list has no order, and servers before 1.14 refuse or ignore a filter on it. */
 	if (service != NULL) {
-		put_parameter(out, &separator, "near", o->near);
-		put_parameter(out, &separator, "filter", o->filter);
+		add_parameter(p, "near", o->near);
+		add_parameter(p, "filter", o->filter);
 	}
 	if (o->stale)
-		fprintf(out, "%sstale=", separator);
+		request_path_add_parameter(p, "stale", "");
 }
 
+/* NULL without memory. */
 static char *make_path(const struct consul_options *o, const char *service)
 {
-	char *path = NULL;
-	size_t size;
-	FILE *out = open_memstream(&path, &size);
+	struct buffer text = { .limit = 0 };
+	struct request_path p;
 
-	if (out == NULL)
-		return NULL;
-	put_path(out, o, service);
-	if (fclose(out) == 0)
-		return path;
-	free(path);
-	return NULL;
+	request_path_begin(&p, &text);
+	write_path(&p, o, service);
+	if (request_path_end(&p) < 0)
+		buffer_finish(&text);
+	return (char *)text.octets;
 }
 
 int consul_resource_create(const struct registry_options *o, const char *service,

@@ -113,6 +113,7 @@ static void destroy(struct registry *r)
 	free(r->urls);
 	buffer_finish(&r->body);
 	buffer_finish(&r->last);
+	buffer_finish(&r->witness);
 	free(r);
 }
 

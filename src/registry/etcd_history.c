@@ -12,29 +12,31 @@
 
 #include "registry/etcd.h"
 
-int etcd_note_last(struct registry *r, const struct etcd_kv *kv)
+int etcd_note_witness(struct registry *r, const struct etcd_kv *kv)
 {
-	buffer_clear(&r->last);
-	r->last_revision = kv->revision;
-	return buffer_add(&r->last, kv->key, kv->key_len + 1);
+	if (kv->revision <= r->witness_revision)
+		return 0;
+	buffer_clear(&r->witness);
+	r->witness_revision = kv->revision;
+	return buffer_add(&r->witness, kv->key, kv->key_len + 1);
 }
 
-void etcd_forget_last(struct registry *r)
+void etcd_forget_witness(struct registry *r)
 {
-	buffer_clear(&r->last);
-	r->last_revision = 0;
+	buffer_clear(&r->witness);
+	r->witness_revision = 0;
 }
 
 bool etcd_has_witness(const struct registry *r)
 {
-	return r->last.len > 0 && r->last_revision > 0;
+	return r->witness.len > 0;
 }
 
 /* Of all, by agreement of all: a member that only lags behind catches up for the answer. */
 int etcd_ask_witness(struct registry *r, struct fetch_request *ret)
 {
-	const char *key = (const char *)r->last.octets;
-	const struct etcd_page_request q = { .range = { key, key, r->last.len - 1, r->last.len },
+	const char *key = (const char *)r->witness.octets;
+	const struct etcd_page_request q = { .range = { key, key, r->witness.len - 1, r->witness.len },
 					     .limit = 1,
 					     .revision = r->revision };
 	const int status = etcd_write_page_request(&q, &r->body);
@@ -67,7 +69,7 @@ static int judge_witness(struct registry *r, const struct fetch_result *result, 
 		return etcd_fail(r, b, status, "%s",
 				 status == -ENOMEM ? "out of memory" : snapshot_builder_error(b));
 	r->proven = true;
-	if (revision != r->last_revision)
+	if (revision != r->witness_revision)
 		return list_anew(r);
 	r->doubted = false;
 	return STEP_ASK;

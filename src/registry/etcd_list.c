@@ -30,7 +30,8 @@ void etcd_abandon_list(struct registry *r)
 static void begin_list(struct registry *r)
 {
 	ledger_begin(r->ledger, &r->keys.part);
-	etcd_forget_last(r);
+	etcd_forget_witness(r);
+	buffer_clear(&r->last);
 	r->n_keys = r->n_odd = 0;
 	r->serializable = r->n_no_quorum >= NO_QUORUM_MAX;
 }
@@ -70,6 +71,12 @@ static bool is_next(const struct registry *r, const struct etcd_kv *kv)
 	return order != 0 ? order < 0 : last_len < kv->key_len;
 }
 
+static int note_last(struct registry *r, const struct etcd_kv *kv)
+{
+	buffer_clear(&r->last);
+	return buffer_add(&r->last, kv->key, kv->key_len + 1);
+}
+
 static int take_kv(void *context, const struct etcd_kv *kv)
 {
 	const struct taking *t = context;
@@ -80,7 +87,9 @@ static int take_kv(void *context, const struct etcd_kv *kv)
 		return snapshot_builder_fail(t->b, -EPROTO, "keys out of order");
 	if (++r->n_keys > SNAPSHOT_INSTANCES_MAX)
 		return snapshot_builder_fail(t->b, -EDQUOT, "more than 1,000,000 keys");
-	int status = etcd_note_last(r, kv);
+	int status = note_last(r, kv);
+	if (status == 0)
+		status = etcd_note_witness(r, kv);
 	if (status < 0)
 		return status;
 	if (item == NULL) {

@@ -71,6 +71,7 @@ static int read_end(struct registry *r, const struct fetch_result *result, struc
 {
 	const int error = result->error;
 
+	r->n_forgotten = 0;
 	if (!r->created)
 		return read_end_before_begin(r, error, result->error_text, b);
 	if (error == -EFBIG || error == -EBADMSG)
@@ -80,18 +81,25 @@ static int read_end(struct registry *r, const struct fetch_result *result, struc
 	return etcd_fail(r, b, error, "watch: %s", result->error_text);
 }
 
+/* Changes between where we were and what etcd still knows are lost to us, so watching from there would keep
+ * what has gone. The list that comes next is the remedy, not yet a failure; but not when what it gives is
+ * forgotten at once, too: then a list each second would be all that happens. */
+static int read_forgotten(struct registry *r, struct snapshot_builder *b)
+{
+	r->listed = false;
+	if (r->n_forgotten++ == 0)
+		return STEP_ASK;
+	return etcd_fail(r, b, -EPROTO, "watch: the revision of a list was forgotten at once");
+}
+
 /* The stream would stay open, and silent, for ever: every step from here closes it. */
 static int read_error(struct registry *r, int status, const struct etcd_error *error,
 		      struct snapshot_builder *b)
 {
 	const enum etcd_trouble trouble = etcd_judge(status, error);
 
-	/* Changes between where we were and what etcd still knows are lost to us, so watching from there
-	 * would keep what has gone. */
-	if (trouble == ETCD_NO_REVISION) {
-		r->listed = false;
-		return STEP_ASK;
-	}
+	if (trouble == ETCD_NO_REVISION)
+		return read_forgotten(r, b);
 	if (trouble == ETCD_UNAVAILABLE && r->created)
 		return watch_again(r);
 	const int refused = etcd_refuse(r, status, error, b);
@@ -100,10 +108,8 @@ static int read_error(struct registry *r, int status, const struct etcd_error *e
 
 static int read_canceled(struct registry *r, const struct etcd_notice *n, struct snapshot_builder *b)
 {
-	if (n->compacted > 0) {
-		r->listed = false;
-		return STEP_ASK;
-	}
+	if (n->compacted > 0)
+		return read_forgotten(r, b);
 	if (n->error.text[0] == '\0' && r->created)
 		return watch_again(r);
 	return read_error(r, 200, &n->error, b);
@@ -119,8 +125,8 @@ struct taking {
 
 static int remove_item(struct registry *r, const struct etcd_kv *kv, const char *item)
 {
-	if (r->last.len == kv->key_len + 1 && memcmp(r->last.octets, kv->key, kv->key_len) == 0)
-		etcd_forget_last(r);
+	if (r->witness.len == kv->key_len + 1 && memcmp(r->witness.octets, kv->key, kv->key_len) == 0)
+		etcd_forget_witness(r);
 	ledger_remove(r->ledger, &r->keys.part, item);
 	return 0;
 }
@@ -136,7 +142,7 @@ static int take_event(void *context, const struct etcd_kv *kv)
 		return 0;
 	if (kv->deleted)
 		return remove_item(r, kv, item);
-	int status = etcd_note_last(r, kv);
+	int status = etcd_note_witness(r, kv);
 	if (status == 0)
 		status = etcd_read_kv(r, kv, t->b);
 	if (status == 0)
@@ -161,6 +167,7 @@ static void advance(struct registry *r, const struct etcd_notice *n)
 {
 	const uint64_t revision = n->n_events > 0 ? n->last : n->revision;
 
+	r->n_forgotten = 0;
 	if (revision > r->revision)
 		r->revision = revision;
 }

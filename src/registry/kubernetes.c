@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "registry/request_path.h"
+
 enum {
 	/* How long a watch may last, as the API's own clients have it: a random time, so that the watches of
 	 * a server that was restarted do not all end at once. */
@@ -17,74 +19,30 @@ enum {
 	GRACE_MS = 30000,
 };
 
-/* A path while it is made; the first mistake stays. */
-struct path {
-	struct buffer *text;
-	int error;
-	char separator; /* before the next parameter */
-};
-
-static void add_octets(struct path *p, const char *octets, size_t len)
-{
-	if (p->error == 0)
-		p->error = buffer_add(p->text, octets, len);
-}
-
-static void add_text(struct path *p, const char *text)
-{
-	add_octets(p, text, strlen(text));
-}
-
-/* All but the unreserved characters (RFC 3986 section 2.3). */
-static void add_encoded(struct path *p, const char *text)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-	char code[4];
-
-	for (; *text != '\0'; text++) {
-		if (strchr(plain, *text) != NULL) {
-			add_octets(p, text, 1);
-			continue;
-		}
-		snprintf(code, sizeof(code), "%%%02X", (unsigned char)*text);
-		add_octets(p, code, 3);
-	}
-}
-
-static void add_parameter(struct path *p, const char *name, const char *value)
-{
-	add_octets(p, &p->separator, 1);
-	p->separator = '&';
-	add_text(p, name);
-	add_text(p, "=");
-	add_encoded(p, value);
-}
-
-static void add_number(struct path *p, const char *name, unsigned value)
+static void add_number(struct request_path *p, const char *name, unsigned value)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", value);
-	add_parameter(p, name, text);
+	request_path_add_parameter(p, name, text);
 }
 
 /* The selector goes for both types, because the controller copies a service's labels to its slices: on the
  * slices alone, the services it leaves out would be there, and empty. */
-static void begin_path(struct registry *r, struct collection *c, struct path *ret)
+static void begin_path(struct registry *r, struct collection *c, struct request_path *ret)
 {
 	const char *selector = r->options->kubernetes.label_selector;
 
-	buffer_clear(&c->path);
-	*ret = (struct path){ .text = &c->path, .separator = '?' };
-	add_text(ret, c->type->root);
+	request_path_begin(ret, &c->path);
+	request_path_add(ret, c->type->root);
 	if (c->namespace != NULL) {
-		add_text(ret, "/namespaces/");
-		add_encoded(ret, c->namespace);
+		request_path_add(ret, "/namespaces/");
+		request_path_add_encoded(ret, c->namespace);
 	}
-	add_text(ret, "/");
-	add_text(ret, c->type->name);
+	request_path_add(ret, "/");
+	request_path_add(ret, c->type->name);
 	if (selector != NULL && selector[0] != '\0')
-		add_parameter(ret, "labelSelector", selector);
+		request_path_add_parameter(ret, "labelSelector", selector);
 }
 
 /* The first list takes any state that the server has in memory, as the API's own clients do: a thousand
@@ -92,22 +50,23 @@ static void begin_path(struct registry *r, struct collection *c, struct path *re
  * seconds old; the watch that follows makes up for that. Such an answer comes whole: the limit is for servers
  * without memory. Polls do the same with their position, so that no server that lags takes them back in time.
  */
-static void add_list_parameters(struct collection *c, struct path *p)
+static void add_list_parameters(struct collection *c, struct request_path *p)
 {
 	if (c->listing == LIST_CACHED || c->listing == LIST_PAGES)
 		add_number(p, "limit", c->page_size);
 	if (c->next != NULL)
-		add_parameter(p, "continue", c->next); /* which has a version of its own in it */
+		request_path_add_parameter(p, "continue", c->next); /* which has a version of its own in it */
 	else if (c->listing == LIST_CACHED)
-		add_parameter(p, "resourceVersion", "0");
+		request_path_add_parameter(p, "resourceVersion", "0");
 	else if (c->listing == LIST_NEWER) {
 		/* With a limit and without the second word it would be exactly that state. */
-		add_parameter(p, "resourceVersion", c->position);
-		add_parameter(p, "resourceVersionMatch", "NotOlderThan");
+		request_path_add_parameter(p, "resourceVersion", c->position);
+		request_path_add_parameter(p, "resourceVersionMatch", "NotOlderThan");
 	}
 }
 
-static void ask_list(struct registry *r, struct collection *c, struct path *p, struct fetch_request *ret)
+static void ask_list(struct registry *r, struct collection *c, struct request_path *p,
+		     struct fetch_request *ret)
 {
 	if (!c->resource.part.in_round)
 		kubernetes_abandon_list(r, c); /* who runs us has given it up */
@@ -116,14 +75,15 @@ static void ask_list(struct registry *r, struct collection *c, struct path *p, s
 }
 
 /* Some proxies send the headers together with the first event, so the first octet may take as long as any. */
-static void ask_watch(struct registry *r, struct collection *c, struct path *p, struct fetch_request *ret)
+static void ask_watch(struct registry *r, struct collection *c, struct request_path *p,
+		      struct fetch_request *ret)
 {
 	const unsigned seconds = WATCH_MIN_S + random_below(&r->random, WATCH_SPREAD_S + 1);
 	const uint64_t silence_ms = seconds * 1000ULL + GRACE_MS;
 
-	add_parameter(p, "watch", "1");
-	add_parameter(p, "allowWatchBookmarks", "true");
-	add_parameter(p, "resourceVersion", c->position);
+	request_path_add_parameter(p, "watch", "1");
+	request_path_add_parameter(p, "allowWatchBookmarks", "true");
+	request_path_add_parameter(p, "resourceVersion", c->position);
 	add_number(p, "timeoutSeconds", seconds);
 	*ret = (struct fetch_request){ .source = FETCH_STREAM,
 				       .first_ms = silence_ms,
@@ -137,7 +97,7 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 {
 	struct collection *c = (struct collection *)res;
 	struct fetch_request request;
-	struct path path;
+	struct request_path path;
 
 	(void)b;
 	begin_path(r, c, &path);
@@ -146,9 +106,9 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 		ask_watch(r, c, &path, &request);
 	else
 		ask_list(r, c, &path, &request);
-	add_octets(&path, "", 1);
-	if (path.error < 0)
-		return path.error;
+	const int status = request_path_end(&path);
+	if (status < 0)
+		return status;
 	request.http = &r->options->http;
 	request.path = (const char *)c->path.octets;
 	*ret = request;
@@ -174,8 +134,9 @@ static size_t count_namespaces(const struct kubernetes_options *o)
 	return n;
 }
 
-/* Slices say where the instances are, Services which names there are besides, and where ExternalName leads:
- * without one of them the answers would be wrong in some part. */
+/* Slices say where the instances are: without them no answer is up to date. Services add names that lead
+ * elsewhere (ExternalName) and those of services without a slice, and a token often has no right to list
+ * them: that must be seen and logged, but it makes nothing stale that was said of instances. */
 static int init_collection(struct collection *c, const struct kubernetes_type *type, const char *namespace)
 {
 	int r = namespace == NULL ? asprintf(&c->name, "%s", type->name)
@@ -186,7 +147,7 @@ static int init_collection(struct collection *c, const struct kubernetes_type *t
 		return -ENOMEM;
 	}
 	c->resource.name = c->name;
-	c->resource.vital = true;
+	c->resource.vital = type == &kubernetes_slices;
 	c->type = type;
 	c->namespace = namespace;
 	c->page_size = KUBERNETES_PAGE;

@@ -76,13 +76,16 @@ static inline int fuzz_host_ask(struct fuzz_host *f, struct resource *res, struc
 	return r;
 }
 
-/* Reads a result, and looks at all that is known then. */
+/* Reads a result, and looks at all that is known then. People are told why something failed: there is memory
+ * enough here, so each failure has a reason. */
 static inline int fuzz_host_read(struct fuzz_host *f, struct resource *res, const struct fetch_result *result)
 {
 	struct snapshot_builder *b = snapshot_builder_create();
 	const int step = f->kind->read(f->registry, res, result, b);
 	struct snapshot *s;
 
+	if (step < 0 && snapshot_builder_error(b)[0] == '\0')
+		abort();
 	snapshot_builder_destroy(b);
 	if (step < 0)
 		ledger_abort(f->ledger, &res->part);

@@ -869,6 +869,23 @@ START_TEST(compaction_is_told_in_several_ways)
 }
 END_TEST
 
+/* Else all that happens would be a list each second. */
+START_TEST(list_whose_revision_is_forgotten_at_once_is_a_failure)
+{
+	watch();
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), STEP_ASK);
+	list();
+	expect_ask("watch");
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), -EPROTO);
+	expect_error("forgotten");
+	expect_known("shop=a@10.0.0.1");
+	watch(); /* which lists first, and begins well this time */
+	ck_assert_int_eq(end(0), STEP_AGAIN);
+	expect_ask("watch");
+	ck_assert_int_eq(hear(notice(0, compactions[_i])), STEP_ASK);
+}
+END_TEST
+
 START_TEST(watch_canceled_for_another_reason_is_a_failure)
 {
 	watch();
@@ -948,6 +965,21 @@ START_TEST(witness_is_what_was_written_last)
 	ck_assert_int_eq(answer_file("etcd/range-page1.json"), STEP_ASK);
 	expect_ask("page");
 	ck_assert(asks("\"revision\":\"37\""));
+}
+END_TEST
+
+/* A store that was restored from a backup knows again all keys that were written before it. */
+START_TEST(witness_of_a_list_is_what_was_written_last_and_not_its_last_key)
+{
+	expect_ask("page");
+	ck_assert_int_eq(
+		answer(200, page(10, make("%s,%s,%s", kv("shop/a", "10.0.0.1", 4),
+					  kv("shop/b", "10.0.0.2", 9), kv("shop/c", "10.0.0.3", 6)))),
+		STEP_AGAIN);
+	expect_ask("watch");
+	ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+	testify("shop/b", 9);
+	expect_position(11);
 }
 END_TEST
 
@@ -1488,10 +1520,12 @@ static void add_watches(TCase *tcase)
 	tcase_add_test(tcase, watch_refused_by_status_is_a_failure);
 	tcase_add_test(tcase, compaction_makes_a_new_list);
 	tcase_add_loop_test(tcase, compaction_is_told_in_several_ways, 0, N(compactions));
+	tcase_add_loop_test(tcase, list_whose_revision_is_forgotten_at_once_is_a_failure, 0, N(compactions));
 	tcase_add_test(tcase, watch_canceled_for_another_reason_is_a_failure);
 	tcase_add_test(tcase, member_that_lags_is_no_new_history);
 	tcase_add_loop_test(tcase, history_rewritten_makes_a_new_list, 0, N(testimonies));
 	tcase_add_test(tcase, witness_is_what_was_written_last);
+	tcase_add_test(tcase, witness_of_a_list_is_what_was_written_last_and_not_its_last_key);
 	tcase_add_test(tcase, witness_may_be_refused);
 	tcase_add_test(tcase, where_watches_never_begin_lists_are_made);
 	tcase_add_test(tcase, future_start_is_doubted);
