@@ -1440,6 +1440,10 @@ static const struct {
 	  "HTTP status 400: CommonName of client sending a request against gateway will be ignored" },
 	{ 502, "<html><h1>Bad Gateway</h1></html>", "HTTP status 502" },
 	{ 503, no_quorum, "HTTP status 503: etcdserver: request timed out" },
+	{ 408,
+	  "{\"error\":\"grpc: the client connection is closing\",\"message\":\"grpc: the client connection is "
+	  "closing\",\"code\":1}",
+	  "HTTP status 408: grpc: the client connection is closing" }, /* it is about to end */
 	{ 421, "", "HTTP status 421" },
 	{ 301, "[", "HTTP status 301" },
 	{ 204, "", "HTTP status 204" },
