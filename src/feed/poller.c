@@ -107,21 +107,23 @@ static void log_held(const struct poller *p, const struct brake_verdict *v)
 			  p->o.registry->name, v->held, (unsigned long long)v->next_ms);
 }
 
-/* Once when it begins to fail, and when it fails in another way. */
+/* Once when it begins to fail, and when it fails in another way: of many resources that fail alike one stands
+ * for all. */
 static void log_failure(struct poller *p, const struct resource *res, const char *error)
 {
 	const uint64_t now_ms = clock_ms();
-	char text[ERROR_TEXT_MAX];
+	char text[2 * ERROR_TEXT_MAX], reason[ERROR_TEXT_MAX];
 	struct log_value v;
 
-	snprintf(text, sizeof(text), "%s%s%s", res->name != NULL ? res->name : "",
-		 res->name != NULL ? ": " : "", error);
+	snprintf(reason, sizeof(reason), "%s", error);
 	if (p->failing &&
-	    (strcmp(p->error, text) == 0 || (p->crew.n > 1 && now_ms - p->error_ms < REPEAT_MS)))
+	    (strcmp(p->error, reason) == 0 || (p->crew.n > 1 && now_ms - p->error_ms < REPEAT_MS)))
 		return;
+	snprintf(text, sizeof(text), "%s%s%s", res->name != NULL ? res->name : "",
+		 res->name != NULL ? ": " : "", reason);
 	log_event(LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu", p->o.registry->name,
 		  log_quote(&v, text), p->believed != NULL ? p->believed->n_services : 0);
-	snprintf(p->error, sizeof(p->error), "%s", text);
+	snprintf(p->error, sizeof(p->error), "%s", reason);
 	p->error_ms = now_ms;
 }
 
