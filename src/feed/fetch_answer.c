@@ -243,7 +243,9 @@ static void read_error(struct transfer *t, CURLcode code)
 
 void transfer_read_end(struct transfer *t, int code)
 {
-	if (code != CURLE_OK)
+	if (t->is_lost)
+		transfer_fail(t, -ECONNRESET, "connection closed without an answer");
+	else if (code != CURLE_OK)
 		read_error(t, (CURLcode)code);
 	else if (stream_is_open(t))
 		read_stream_end(t);
