@@ -120,7 +120,7 @@ void crew_hasten(struct crew *c, struct resource *res)
 	const uint64_t wait_ms = schedule_after_hint(c->o.random);
 
 	if (e != NULL && !e->is_asking && !e->is_queued && !e->has_start && !e->is_failing &&
-	    e->due_ms > clock_ms() + wait_ms)
+	    errand_is_after(e, clock_ms() + wait_ms))
 		errand_arm(e, wait_ms);
 }
 
