@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "feed/crew.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -103,6 +104,7 @@ void crew_stop(struct crew *c, struct resource *res)
 
 	if (e == NULL)
 		return;
+	assert(c->reading != e);
 	leave_queue(e);
 	TAILQ_REMOVE(&c->all, e, link);
 	c->n--;
