@@ -74,6 +74,11 @@ void errand_arm(struct errand *e, uint64_t ms)
 	event_add(e->timer, &wait);
 }
 
+bool errand_is_after(const struct errand *e, uint64_t ms)
+{
+	return e->due_ms > ms || !evtimer_pending(e->timer, NULL);
+}
+
 /* Ends the request under way, or what is left of it. */
 static void end_request(struct errand *e)
 {
@@ -136,7 +141,7 @@ static void on_file_change(void *context)
 	const uint64_t may_ms = e->ended_ms + schedule_after_work(took_ms);
 	if (now_ms >= may_ms)
 		start_round(e);
-	else if (!e->is_asking && e->due_ms > may_ms)
+	else if (!e->is_asking && errand_is_after(e, may_ms))
 		errand_arm(e, may_ms - now_ms);
 }
 
