@@ -524,6 +524,8 @@ static const char *const no_pages[] = {
 	"{\"header\":{\"revision\":\"10\"},\"kvs\":[{\"key\":\"_-8=\"}]}",
 	"{\"header\":{\"revision\":\"10\"},\"kvs\":[{\"key\":\"L2Vsc2V3aGVyZQ==\"}]}",
 	"{\"header\":{\"revision\":\"10\"},\"more\":true}",
+	"{\"header\":{\"revision\":\"10\"},\"count\":\"16\"}",
+	"{\"count\":1,\"kvs\":[],\"header\":{\"revision\":\"10\"}}",
 	"{\"header\":{\"revision\":\"10\"}",
 	"{\"header\":{\"revision\":\"10\"}} {}",
 	"{\"error\":\"etcdserver: no\",\"code\":2}",
