@@ -26,7 +26,7 @@ struct event_base;
 /* What became of a round. */
 enum errand_news {
 	ERRAND_GOOD,    /* a round is complete */
-	ERRAND_CHANGED, /* a stream has said something */
+	ERRAND_CHANGED, /* a stream has said something; or from now on the registry tells of every change */
 	ERRAND_FAILED,
 	ERRAND_GONE, /* it was stopped */
 };
@@ -79,8 +79,15 @@ void crew_stop(struct crew *c, struct resource *res);
 /* As registry_host.hasten. */
 void crew_hasten(struct crew *c, struct resource *res);
 
-/* Up to when what the crew knows was true, at now_ms: that moment itself while the registry would tell of
- * every change. 0: it has not spoken. */
-uint64_t crew_true_until(const struct crew *c, uint64_t now_ms);
+/* Whether there is something to believe: where some resources matter by themselves, one of them has been
+ * heard. What the others say would pass for all there is. */
+bool crew_has_spoken(const struct crew *c);
+
+/* Whether all that matters has spoken. */
+bool crew_is_complete(const struct crew *c);
+
+/* Up to when what the crew knows was true: a moment, or FRESHNESS_NOW while the registry would tell of every
+ * change. 0: nothing that matters has spoken. */
+uint64_t crew_true_until(const struct crew *c);
 
 #endif

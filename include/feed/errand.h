@@ -35,6 +35,7 @@ struct errand {
 	 * fresh. */
 	uint64_t retry_after_ms, fresh_for_ms;
 	bool refused;                         /* by a server that would do so again */
+	unsigned n_refused;                   /* rounds in a row that ended so */
 	uint64_t started_ms, asked_ms;        /* this round, its last request */
 	uint64_t ended_ms, took_ms, heard_ms; /* the last round; the last good one */
 	bool is_concluded, has_spoken, is_failing, is_live;
@@ -55,5 +56,8 @@ bool crew_admit(struct errand *e);
 /* crew.c: it has, or has no more, one of the requests that are possible at a time. */
 void crew_enter(struct errand *e);
 void crew_leave(struct errand *e);
+
+/* crew.c: if there is room for one more of those that wait, the first of them tries again. */
+void crew_wake(struct crew *c);
 
 #endif

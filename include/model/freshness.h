@@ -65,8 +65,9 @@ void freshness_recount(struct freshness *f, size_t row, const struct round_count
 /* A round failed (feeder). */
 void freshness_bad(struct freshness *f, size_t row);
 
-/* Carries one row of an older board over to a row of a newer one (feeder, at a reload). */
-void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row);
+/* Carries one row of an older board over to a row of a newer one, at now_ms (feeder, at a reload). */
+void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row,
+		       uint64_t now_ms);
 
 /* The row as it is at now_ms (any thread). */
 void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, struct freshness_view *ret);

@@ -38,6 +38,9 @@ struct consul_resource {
 	bool populated;    /* it had instances, and has not said twice since that it has none */
 	bool is_empty;     /* the last answer had none */
 	unsigned n_empty;  /* answers in a row that had none */
+	bool confirms;     /* a change took them all, which is asked for once more */
+	bool leaderless;   /* the answer believed last came from servers without a leader */
+	bool filtered;     /* an access rule had cut it */
 	bool gone;         /* the list does not name it any more */
 	bool stopped;      /* nobody asks for it any more, it may be destroyed */
 };
@@ -76,6 +79,9 @@ uint64_t consul_index(const struct fetch_result *res);
 
 /* How old the answer was already when it was given. */
 uint64_t consul_lag_ms(const struct fetch_result *res);
+
+/* Whether the servers that have answered have no leader. */
+bool consul_is_leaderless(const struct fetch_result *res);
 
 /* Whether access rules kept something out of the answer. */
 bool consul_is_filtered(const struct fetch_result *res);

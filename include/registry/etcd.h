@@ -4,11 +4,12 @@
  *   [password -> login ->] page -> page -> ... -> commit -> watch --events--> ledger
  *                           ^                                  |
  *                           +-- history is lost <-- [witness] <--+-- the stream is lost: watch again from
- * there
+ *                                                                                        there
  *
  * One resource: all keys with the prefix. A list says up to which revision it is complete; from there a watch
  * tells every change, however often its stream breaks. What may go wrong between etcd and us has one rule
- * each, where it is read. Any member of the cluster will do: after a failure the next one is asked.
+ * each, where it is read. Any member of the cluster will do: after a failure the next one is asked, and at
+ * once after one that cannot be reached.
  */
 #ifndef PHONEBOOK_REGISTRY_ETCD_H
 #define PHONEBOOK_REGISTRY_ETCD_H
@@ -43,6 +44,7 @@ struct registry {
 
 	const char **urls; /* of the members, in an order of our own */
 	size_t n_urls, url;
+	size_t n_unreached; /* members in a row that could not be reached */
 	enum etcd_question asked;
 	struct buffer body; /* of the request */
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "feed/errand.h"
+#include "model/freshness.h"
 
 enum {
 	/* Requests of one registry at a time, but for those the server holds: a few keep a fast one busy, and
@@ -25,12 +26,13 @@ static void leave_queue(struct errand *e)
 	e->is_queued = false;
 }
 
-/* Whoever waits first tries again; should there be no room after all, it waits on. */
-static void wake_next(struct crew *c)
+/* Whoever waits first tries again; should there be no room after all, it waits on. It may take no place, and
+ * then never leaves one: so whoever was let in wakes the next. */
+void crew_wake(struct crew *c)
 {
 	struct errand *next = TAILQ_FIRST(&c->queue);
 
-	if (next == NULL)
+	if (next == NULL || c->n_running >= RUNNING_MAX)
 		return;
 	leave_queue(next);
 	errand_arm(next, 0);
@@ -69,7 +71,7 @@ void crew_leave(struct errand *e)
 		return;
 	e->is_running = false;
 	e->crew->n_running--;
-	wake_next(e->crew);
+	crew_wake(e->crew);
 }
 
 /* --- life --- */
@@ -108,7 +110,7 @@ void crew_stop(struct crew *c, struct resource *res)
 	errand_destroy(e);
 	ledger_drop(c->o.ledger, &res->part);
 	res->runner = NULL;
-	wake_next(c); /* it may have been woken itself and not have run yet */
+	crew_wake(c); /* it may have been woken itself and not have run yet */
 }
 
 /* One that fails has a pause of its own. */
@@ -128,18 +130,48 @@ void crew_finish(struct crew *c)
 		crew_stop(c, TAILQ_FIRST(&c->all)->resource);
 }
 
-/* The oldest of those that matter; where none does by itself, the youngest of all. */
-uint64_t crew_true_until(const struct crew *c, uint64_t now_ms)
+bool crew_has_spoken(const struct crew *c)
 {
-	uint64_t oldest_ms = now_ms;
-	struct errand *e;
+	const struct errand *e;
 
 	if (c->n_vital == 0)
-		return c->n_live > 0 || c->n == 0 ? now_ms : c->heard_ms;
+		return c->n_spoken > 0;
 	TAILQ_FOREACH(e, &c->all, link)
 	{
-		if (e->resource->vital && !e->is_live && e->heard_ms < oldest_ms)
+		if (e->resource->vital && e->has_spoken)
+			return true;
+	}
+	return false;
+}
+
+bool crew_is_complete(const struct crew *c)
+{
+	const struct errand *e;
+
+	TAILQ_FOREACH(e, &c->all, link)
+	{
+		if (e->resource->vital && !e->has_spoken)
+			return false;
+	}
+	return true;
+}
+
+/* The oldest of those that matter; where none does by itself, the youngest of all. */
+uint64_t crew_true_until(const struct crew *c)
+{
+	uint64_t oldest_ms = FRESHNESS_NOW;
+	size_t n = 0;
+	const struct errand *e;
+
+	if (c->n_vital == 0)
+		return c->n_live > 0 || c->n == 0 ? FRESHNESS_NOW : c->heard_ms;
+	TAILQ_FOREACH(e, &c->all, link)
+	{
+		if (!e->resource->vital || !e->has_spoken)
+			continue;
+		n++;
+		if (!e->is_live && e->heard_ms < oldest_ms)
 			oldest_ms = e->heard_ms;
 	}
-	return oldest_ms;
+	return n > 0 ? oldest_ms : 0;
 }

@@ -22,6 +22,10 @@ enum {
 	/* A connection that was held for so long was one, and what was known held until it broke. */
 	HELD_MIN_MS = 1000,
 
+	/* What was refused so often in a row is refused: with the pauses of a failure these are the first few
+	 * seconds. */
+	REFUSED_QUICKLY_MAX = 4,
+
 	OPEN_MIN_MS = 1000, /* a watch that has been kept for so long after a failure is one */
 };
 
@@ -37,14 +41,17 @@ static void set_flag(bool *flag, bool value, size_t *count)
 	*flag = value;
 }
 
-/* While the registry would tell of every change, what it said last is true now. */
 static void set_live(struct errand *e, bool live)
 {
-	if (e->is_live && !live)
-		e->heard_ms = clock_ms();
 	set_flag(&e->is_live, live, &e->crew->n_live);
-	if (e->heard_ms > e->crew->heard_ms)
-		e->crew->heard_ms = e->heard_ms;
+}
+
+/* What was said was true until then. */
+static void set_heard(struct errand *e, uint64_t heard_ms)
+{
+	e->heard_ms = heard_ms;
+	if (heard_ms > e->crew->heard_ms)
+		e->crew->heard_ms = heard_ms;
 }
 
 static bool is_watch(const struct fetch_request *r)
@@ -81,6 +88,8 @@ static void end_request(struct errand *e)
 
 static void start_round(struct errand *e)
 {
+	struct crew *c = e->crew;
+
 	if (e->is_asking || e->is_queued || !crew_admit(e))
 		return;
 	event_del(e->timer);
@@ -89,7 +98,8 @@ static void start_round(struct errand *e)
 	e->refused = false;
 	e->n_requests = 0;
 	e->started_ms = clock_ms();
-	begin_request(e);
+	begin_request(e); /* the errand may be gone after it */
+	crew_wake(c);
 }
 
 /* While the server keeps a request, the timer says that it has done so for a while. */
@@ -132,27 +142,45 @@ static void note_heard(struct errand *e)
 {
 	const uint64_t now_ms = clock_ms(), lag_ms = e->resource->lag_ms;
 
-	e->heard_ms = now_ms > lag_ms ? now_ms - lag_ms : 0;
-	if (e->heard_ms > e->crew->heard_ms)
-		e->crew->heard_ms = e->heard_ms;
+	set_heard(e, now_ms > lag_ms ? now_ms - lag_ms : 0);
 	set_flag(&e->has_spoken, true, &e->crew->n_spoken);
 }
 
 static void recover(struct errand *e)
 {
+	e->schedule.failures = e->n_refused = 0;
 	set_flag(&e->is_failing, false, &e->crew->n_failing);
+}
+
+/* What a request ends with that found nobody there, or nobody any more. */
+static bool is_silence(int error)
+{
+	return error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH ||
+	       error == -ECONNREFUSED;
 }
 
 /* A registry that kept us waiting until it hung up would have told of a change until then; of one that fell
  * silent nobody knows. */
 static void note_broken(struct errand *e, int error)
 {
-	const uint64_t now_ms = clock_ms(), heard_ms = e->heard_ms;
-	const bool held = e->is_live && now_ms - e->asked_ms >= HELD_MIN_MS && error != -ETIMEDOUT;
+	const uint64_t now_ms = clock_ms();
 
+	if (e->is_live && now_ms - e->asked_ms >= HELD_MIN_MS && !is_silence(error))
+		set_heard(e, now_ms);
 	set_live(e, false);
-	if (!held)
-		e->heard_ms = heard_ms;
+}
+
+/* A server that has just started may refuse for a second or two what it allows: the API server of Kubernetes
+ * does, until it has read its own rules. A poll comes again soon anyhow; but the interval of who waits for
+ * changes is for a registry that cannot tell them, and long. */
+static uint64_t pause_after_failure(struct errand *e)
+{
+	const struct crew_options *o = &e->crew->o;
+
+	e->n_refused = e->refused ? e->n_refused + 1 : 0;
+	if (e->refused && (!o->options->watch || e->n_refused > REFUSED_QUICKLY_MAX))
+		return schedule_after_refusal(&e->schedule, o->random);
+	return schedule_after_failure(&e->schedule, e->retry_after_ms, o->random);
 }
 
 static void fail(struct errand *e, int error, const char *text)
@@ -162,10 +190,7 @@ static void fail(struct errand *e, int error, const char *text)
 	conclude(e);
 	set_flag(&e->is_failing, true, &e->crew->n_failing);
 	ledger_abort(e->crew->o.ledger, &e->resource->part);
-	if (e->refused)
-		errand_arm(e, schedule_after_refusal(&e->schedule, e->crew->o.random));
-	else
-		errand_arm(e, schedule_after_failure(&e->schedule, e->retry_after_ms, e->crew->o.random));
+	errand_arm(e, pause_after_failure(e));
 	tell(e, ERRAND_FAILED, text);
 }
 
@@ -181,8 +206,6 @@ static void pause_errand(struct errand *e)
  * well again and again, while the watch behind it fails, is no success that lasts. */
 static void go_again(struct errand *e)
 {
-	if (is_watch(&e->request))
-		e->schedule.failures = 0;
 	errand_arm(e, bucket_take(&e->again, clock_ms()));
 }
 
@@ -220,22 +243,25 @@ static void note_open(struct errand *e)
 	tell(e, ERRAND_CHANGED, NULL);
 }
 
-/* A server that lets us in and throws us out again has not recovered: that takes a while, or an object. */
+/* A server that lets us in and throws us out again has not recovered: that takes a while. */
 static void note_opening(struct errand *e)
 {
-	if (e->is_failing)
-		errand_arm(e, OPEN_MIN_MS);
-	else
+	if (!e->is_failing)
 		note_open(e);
+	else if (!event_pending(e->timer, EV_TIMEOUT, NULL))
+		errand_arm(e, OPEN_MIN_MS);
 }
 
-/* A stream goes on. */
+/* A stream goes on. An object alone is no recovery either: etcd begins each watch with one. */
 static void note_object(struct errand *e)
 {
 	if (e->request.source != FETCH_STREAM)
 		return;
-	e->schedule.failures = 0;
-	note_open(e);
+	if (!e->is_failing)
+		e->schedule.failures = 0;
+	else if (e->has_spoken)
+		tell(e, ERRAND_CHANGED, NULL);
+	note_opening(e);
 }
 
 static void quit(struct errand *e)
@@ -355,6 +381,13 @@ static void read_secret(struct errand *e)
 	explicit_bzero(text, sizeof(text));
 }
 
+/* While the registry would tell of every change, what it said last is true now. */
+static void note_watch(struct errand *e)
+{
+	set_live(e, true);
+	tell(e, ERRAND_CHANGED, NULL);
+}
+
 static void ask_server(struct errand *e)
 {
 	const struct crew_options *o = &e->crew->o;
@@ -370,7 +403,7 @@ static void ask_server(struct errand *e)
 	if (r != 0)
 		fail(e, r, "out of memory");
 	else if (is_watch(&e->request) && e->has_spoken && !e->is_failing)
-		set_live(e, true);
+		note_watch(e);
 	else if (e->request.held && e->has_spoken)
 		errand_arm(e, OPEN_MIN_MS);
 }

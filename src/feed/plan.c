@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "feed/fetch.h"
 #include "feed/poller.h"
@@ -164,7 +165,7 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 
 	*s = (struct source){ .plan = p, .index = i, .inherited = o.inherited != NULL };
 	if (o.inherited != NULL) {
-		freshness_inherit(p->freshness, i, previous->freshness, (size_t)old);
+		freshness_inherit(p->freshness, i, previous->freshness, (size_t)old, clock_ms());
 		p->snapshots[i] = snapshot_keep(o.inherited);
 	}
 	return poller_create(&o, &s->poller);

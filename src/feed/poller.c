@@ -14,9 +14,8 @@
 
 enum {
 	ERROR_TEXT_MAX = 256,
-	ERRORS_KEPT = 4,      /* a server that closes connections at once is now closed, now reset */
 	RETRY_MS = 1000,      /* when there was no memory */
-	REPEAT_MS = 10000,    /* of many resources that fail in different ways, one line in so long */
+	ERRORS_MAX = 8,       /* ways to fail that are told; who has more has one trouble, or all of them */
 	CHANGE_LOG_MS = 1000, /* a registry that changes all the time: one line in so long */
 };
 
@@ -31,9 +30,9 @@ struct poller {
 	struct event *settle, *brake_timer;
 
 	bool started, concluded, failing;
-	char errors[ERRORS_KEPT][ERROR_TEXT_MAX]; /* logged since it began to fail, the last of them */
+	char errors[ERRORS_MAX][ERROR_TEXT_MAX]; /* told since it began to fail */
 	size_t n_errors;
-	uint64_t error_ms, changed_ms;
+	uint64_t changed_ms;
 };
 
 static void arm(struct event *timer, uint64_t ms)
@@ -103,34 +102,33 @@ static void log_held(const struct poller *p, size_t before)
 			  (unsigned long long)belief_next_ms(p->belief));
 }
 
-static bool is_logged(const struct poller *p, const char *error)
+static bool is_told(const struct poller *p, const char *error)
 {
-	for (size_t i = 0; i < p->n_errors && i < ERRORS_KEPT; i++) {
-		if (strcmp(p->errors[i], error) == 0)
+	for (size_t i = 0; i < p->n_errors; i++) {
+		if (strncmp(p->errors[i], error, ERROR_TEXT_MAX - 1) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* Once when it begins to fail, and when it fails in a way that is new. */
+/* Once when it begins to fail, and once for each other way in which it does meanwhile: of a thousand
+ * resources most fail alike, and one may fail in two ways in turn. The rest are for those who look closely.
+ */
 static void log_failure(struct poller *p, const struct resource *res, const char *error)
 {
-	const uint64_t now_ms = clock_ms();
 	const struct snapshot *believed = belief_snapshot(p->belief);
 	char text[ERROR_TEXT_MAX];
 	struct log_value v;
 
-	snprintf(text, sizeof(text), "%s%s%s", res->name != NULL ? res->name : "",
-		 res->name != NULL ? ": " : "", error);
 	if (!p->failing)
 		p->n_errors = 0;
-	const bool many = p->crew.n > 1 || p->n_errors >= ERRORS_KEPT;
-	if (is_logged(p, text) || (p->failing && many && now_ms - p->error_ms < REPEAT_MS))
-		return;
-	log_event(LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu", p->o.registry->name,
-		  log_quote(&v, text), believed != NULL ? believed->n_services : 0);
-	snprintf(p->errors[p->n_errors++ % ERRORS_KEPT], ERROR_TEXT_MAX, "%s", text);
-	p->error_ms = now_ms;
+	const bool quiet = p->n_errors == ERRORS_MAX || is_told(p, error);
+	if (!quiet)
+		snprintf(p->errors[p->n_errors++], ERROR_TEXT_MAX, "%s", error);
+	snprintf(text, sizeof(text), "%s%s%s", res->name != NULL ? res->name : "",
+		 res->name != NULL ? ": " : "", error);
+	log_event(quiet ? LOG_DEBUG : LOG_WARNING, "registry=%s round=failed error=%s keep_services=%zu",
+		  p->o.registry->name, log_quote(&v, text), believed != NULL ? believed->n_services : 0);
 }
 
 static void report(const struct poller *p)
@@ -148,16 +146,18 @@ static void report(const struct poller *p)
 /* Without resources it knows all there is from the beginning. */
 static bool may_believe(const struct poller *p)
 {
-	return p->crew.n_spoken > 0 || (p->crew.n == 0 && p->started);
+	return crew_has_spoken(&p->crew) || (p->crew.n == 0 && p->started);
 }
 
-/* Up to when what is answered was true. */
+/* Up to when what is answered was true. What was inherited from a part that has not spoken since is as old as
+ * it was. */
 static void report_age(const struct poller *p)
 {
-	const uint64_t now_ms = clock_ms(), true_ms = crew_true_until(&p->crew, now_ms);
+	const uint64_t true_ms = crew_true_until(&p->crew);
+	const bool is_old = p->o.inherited != NULL && !crew_is_complete(&p->crew);
 
-	if (may_believe(p))
-		freshness_heard(p->o.freshness, p->o.row, true_ms == now_ms ? FRESHNESS_NOW : true_ms);
+	if (may_believe(p) && true_ms > 0 && !is_old)
+		freshness_heard(p->o.freshness, p->o.row, true_ms);
 }
 
 static void report_state(const struct poller *p)

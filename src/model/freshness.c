@@ -94,12 +94,15 @@ void freshness_bad(struct freshness *f, size_t row)
 	freshness_state(f, row, REGISTRY_FAILING);
 }
 
-void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row)
+/* What was heard at every moment is so no more: whoever listened has been stopped. */
+void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row,
+		       uint64_t now_ms)
 {
 	struct row *t = &to->rows[to_row];
 	const struct row *o = &from->rows[from_row];
+	const uint64_t heard_ms = load(&o->heard_ms);
 
-	store(&t->heard_ms, load(&o->heard_ms));
+	store(&t->heard_ms, heard_ms < now_ms ? heard_ms : now_ms);
 	store(&t->services, load(&o->services));
 	store(&t->instances, load(&o->instances));
 	store(&t->dropped, load(&o->dropped));

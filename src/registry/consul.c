@@ -127,7 +127,7 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 
 	(void)b;
 	take_slot(r, c);
-	c->sent = c->slot && !c->doubtful && !c->gone ? c->index : 0;
+	c->sent = c->slot && !c->doubtful && !c->gone && !c->confirms ? c->index : 0;
 	return consul_resource_ask(r->options, c, ret);
 }
 
@@ -146,17 +146,45 @@ static int believe(struct registry *r, struct consul_resource *c, struct snapsho
 	return status;
 }
 
+/* Told as a change, and not just seen when all is asked for anew, as after an outage. */
+static bool is_news(const struct consul_resource *c, const struct fetch_result *res)
+{
+	return c->sent != 0 && consul_index(res) > c->sent;
+}
+
+/* When a change is told that took the last instance, the servers are asked at once whether that is so, and
+ * not the agent's stream. If they agree it is certain. Otherwise it would be answered for as long as the
+ * brake holds, until the next poll, or until a wait is over. */
+static bool wants_confirmation(const struct consul_resource *c, const struct fetch_result *res, size_t n)
+{
+	return n == 0 && c->populated && !c->confirms && is_news(c, res);
+}
+
+static void confirm(struct registry *r, struct consul_resource *c)
+{
+	ledger_repeat(r->ledger, &c->base.part);
+	c->n_empty = EMPTY_ANSWERS - 1;
+}
+
+/* STEP_ASK if the answer is only believed together with another one. */
 static int read_service(struct registry *r, struct consul_resource *c, const struct fetch_result *res,
 			struct snapshot_builder *b)
 {
 	size_t n;
 	int status = consul_read_service(&r->options->consul, c, res, b, &n);
 
+	if (status == 0 && wants_confirmation(c, res, n)) {
+		c->confirms = true;
+		return STEP_ASK;
+	}
 	if (status == 0)
 		status = believe(r, c, b);
-	if (status == 0)
-		c->is_empty = n == 0;
-	return status;
+	if (status < 0)
+		return status;
+	c->is_empty = n == 0;
+	if (c->confirms && c->is_empty)
+		confirm(r, c);
+	return 0;
 }
 
 static void hasten_polled(struct registry *r)
@@ -185,11 +213,17 @@ static int read_list(struct registry *r, struct consul_resource *c, const struct
 }
 
 /* The same index means that the wait was over before anything happened. A body of another length all the same
- * comes from another token: what a token may see has no index. */
+ * comes from another token: what a token may see has no index. Nor has what is remarked about an answer. */
+static bool is_repeated(const struct consul_resource *c, const struct fetch_result *res)
+{
+	return c->sent != 0 && consul_index(res) == c->sent && res->len == c->len &&
+	       consul_is_leaderless(res) == c->leaderless && consul_is_filtered(res) == c->filtered;
+}
+
 static int read_body(struct registry *r, struct consul_resource *c, const struct fetch_result *res,
 		     struct snapshot_builder *b)
 {
-	if (c->sent != 0 && consul_index(res) == c->sent && res->len == c->len) {
+	if (is_repeated(c, res)) {
 		ledger_repeat(r->ledger, &c->base.part);
 		return 0;
 	}
@@ -205,17 +239,25 @@ static void note_instances(struct consul_resource *c)
 		c->populated = false;
 }
 
-/* Without an index in the answer there is nothing to wait for, and of a service that has gone nothing is to
- * be expected. */
-static enum step go_on(struct registry *r, struct consul_resource *c, const struct fetch_result *res)
+static void note_answer(struct consul_resource *c, const struct fetch_result *res)
 {
 	c->doubtful = false;
 	c->rest -= c->rest > 0;
-	c->saw_all |= !consul_is_filtered(res);
+	c->leaderless = consul_is_leaderless(res);
+	c->filtered = consul_is_filtered(res);
+	c->saw_all |= !c->filtered;
 	c->len = res->len;
 	c->index = consul_index(res);
 	c->n_failed = c->sent != 0 ? 0 : c->n_failed;
 	note_instances(c);
+	c->confirms = false;
+}
+
+/* Without an index in the answer there is nothing to wait for, and of a service that has gone nothing is to
+ * be expected. */
+static enum step go_on(struct registry *r, struct consul_resource *c, const struct fetch_result *res)
+{
+	note_answer(c, res);
 	if (c->gone && !c->populated) {
 		consul_release_slot(r, c);
 		c->stopped = true;
@@ -228,6 +270,7 @@ static enum step go_on(struct registry *r, struct consul_resource *c, const stru
 
 static int fail(struct consul_resource *c, int status)
 {
+	c->confirms = false;
 	c->n_failed += c->sent != 0 && c->n_failed < INDEX_FAILURES;
 	c->doubtful = true;
 	return status;
@@ -250,7 +293,9 @@ static int read_answer(struct registry *r, struct resource *res, const struct fe
 		return STEP_ASK;
 	}
 	status = read_body(r, c, result, b);
-	return status < 0 ? fail(c, status) : (int)go_on(r, c, result);
+	if (status < 0)
+		return fail(c, status);
+	return status == STEP_ASK ? STEP_ASK : go_on(r, c, result);
 }
 
 const struct registry_kind registry_consul = {

@@ -60,7 +60,7 @@ static int judge_access(const struct consul_resource *c, const struct fetch_resu
 
 /* An agent that answers from its stream of events says "false" whether there is a leader or not: seen
  * with 1.20 under a healthy one. */
-static bool is_leaderless(const struct fetch_result *res)
+bool consul_is_leaderless(const struct fetch_result *res)
 {
 	const char *leader = fetch_result_header(res, "X-Consul-KnownLeader");
 	const char *backend = fetch_result_header(res, "X-Consul-Query-Backend");
@@ -80,9 +80,10 @@ int consul_judge(const struct consul_resource *c, const struct fetch_result *res
 	if (res->len == 0)
 		return snapshot_builder_fail(b, -EBADMSG, "the answer is empty");
 
-	/* Without a leader nothing can be registered, but what was is still the best there is. */
-	if (is_leaderless(res))
-		snapshot_builder_remark(b, "%s: the servers of Consul have no leader", c->label);
+	/* Without a leader nothing can be registered, but what was is still the best there is. All resources
+	 * say it in the same words, so that it is logged once. */
+	if (consul_is_leaderless(res))
+		snapshot_builder_remark(b, "the servers of Consul have no leader");
 	return judge_access(c, res, b);
 }
 

@@ -99,14 +99,25 @@ static int read_body(const struct fetch_result *res, const char *const *wanted, 
 	return status < 0 ? status : json_end(&json);
 }
 
+/* The namespaces and partitions of Consul Enterprise have no service "consul", but for those named "default".
+ */
+static bool knows_consul(const struct registry *r)
+{
+	return r->options->consul.namespace == NULL && r->options->consul.partition == NULL;
+}
+
 /* Every datacenter has a service "consul", its servers. If it has gone from the list, a right has gone: that
  * is how a token without rights looks to a Consul before 1.11, which does not say so in a header. */
-static int judge(struct registry *r, const struct names *f, struct snapshot_builder *b)
+static int judge(struct registry *r, const struct names *f, const struct fetch_result *res,
+		 struct snapshot_builder *b)
 {
 	if (r->saw_consul && !f->consul)
 		return snapshot_builder_fail(b, -EACCES,
 					     "the token no longer sees everything: \"consul\" itself is "
 					     "missing from the list of services");
+	if (!f->consul && knows_consul(r) && !consul_is_filtered(res)) /* or that has been remarked */
+		snapshot_builder_remark(b, "%s: not even \"consul\" itself is there: is a token missing?",
+					r->list->label);
 	r->saw_consul = f->consul;
 	return 0;
 }
@@ -210,7 +221,7 @@ int consul_read_names(struct registry *r, const struct fetch_result *res, struct
 	int status = read_body(res, r->options->consul.tags, b, &found);
 
 	if (status == 0)
-		status = judge(r, &found, b);
+		status = judge(r, &found, res, b);
 	if (status == 0)
 		status = follow(r, &found);
 	finish(&found);

@@ -191,12 +191,28 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 	return status;
 }
 
+/* That a member is down says nothing of the others: each is asked once before all of it is a failure. The
+ * question stays the same, whatever has been read already. */
+static bool passes_over(struct registry *r, const struct fetch_result *result)
+{
+	const int error = result->error;
+
+	if (error != -ECONNREFUSED && error != -EHOSTUNREACH && error != -ENETUNREACH) {
+		r->n_unreached = 0;
+		return false;
+	}
+	return ++r->n_unreached % r->n_urls != 0;
+}
+
 static int read_result(struct registry *r, struct resource *res, const struct fetch_result *result,
 		       struct snapshot_builder *b)
 {
-	const int step = read_any(r, result, b);
-
 	(void)res;
+	if (passes_over(r, result)) {
+		etcd_move_on(r);
+		return STEP_ASK;
+	}
+	const int step = read_any(r, result, b);
 	if (step < 0)
 		etcd_abandon_list(r);
 	return step;

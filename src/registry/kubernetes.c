@@ -134,8 +134,9 @@ static size_t count_namespaces(const struct kubernetes_options *o)
 	return n;
 }
 
-/* Slices say where the instances are, Services which names there are besides, and where ExternalName leads:
- * without one of them the answers would be wrong in some part. */
+/* Slices say where the instances are: without them no answer is up to date. Services add names that lead
+ * elsewhere (ExternalName) and those of services without a slice, and a token often has no right to list
+ * them: that must be seen and logged, but it makes nothing stale that was said of instances. */
 static int init_collection(struct collection *c, const struct kubernetes_type *type, const char *namespace)
 {
 	int r = namespace == NULL ? asprintf(&c->name, "%s", type->name)
@@ -146,7 +147,7 @@ static int init_collection(struct collection *c, const struct kubernetes_type *t
 		return -ENOMEM;
 	}
 	c->resource.name = c->name;
-	c->resource.vital = true;
+	c->resource.vital = type == &kubernetes_slices;
 	c->type = type;
 	c->namespace = namespace;
 	c->page_size = KUBERNETES_PAGE;

@@ -129,9 +129,11 @@ static int read_event(struct registry *r, struct collection *c, const struct fet
 }
 
 /* A connection that is lost costs nothing: the position is that of the last whole event. Of what we cannot
- * read, the list may have a better form. */
+ * read, the list may have a better form. A watch that was lost had been granted, also when it had nothing to
+ * tell yet: a server that restarts twice in a quiet cluster refuses twice, but not in a row. */
 static int take_end(struct collection *c, const struct fetch_result *res, struct snapshot_builder *b)
 {
+	c->n_refused = 0;
 	if (res->error == -EFBIG || res->error == -EBADMSG)
 		kubernetes_forget_position(c);
 	return snapshot_builder_fail(b, res->error, "%s", res->error_text);

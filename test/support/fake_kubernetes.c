@@ -98,11 +98,30 @@ static bool read_number(const struct fake_request *x, const char *name, uint64_t
 	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
 }
 
+/* As an API server with role-based rights says it. */
+static void answer_forbidden(struct fake_request *x, const struct kube_scope *scope)
+{
+	const struct kube_names *names = kube_names(scope->kind);
+	char where[300] = "at the cluster scope", text[1000], details[300];
+
+	if (scope->ns != NULL)
+		snprintf(where, sizeof(where), "in the namespace \"%.253s\"", scope->ns);
+	snprintf(text, sizeof(text),
+		 "%s%s%s is forbidden: User \"system:serviceaccount:shop:sidecar\" cannot %s resource \"%s\" "
+		 "in API group \"%s\" %s",
+		 names->plural, names->group[0] != '\0' ? "." : "", names->group,
+		 is_true(fake_request_param(x, "watch")) ? "watch" : "list", names->plural, names->group,
+		 where);
+	snprintf(details, sizeof(details), "\"details\":{%s%s%s\"kind\":\"%s\"},",
+		 names->group[0] != '\0' ? "\"group\":\"" : "", names->group,
+		 names->group[0] != '\0' ? "\"," : "", names->plural);
+	answer_status(x, 403, "Forbidden", text, details);
+}
+
 /* Refuses what the mode or the token does not let through; true if it did. */
 static bool refuse(struct fake_kubernetes *f, struct fake_request *x, const struct kube_scope *scope)
 {
-	const struct kube_names *names = kube_names(scope->kind);
-	char value[2000], token[2000] = "", text[3000], details[300];
+	char value[2000], token[2000] = "";
 
 	if (f->mode == FAKE_KUBERNETES_TOO_MANY) {
 		answer_status(x, 429, "TooManyRequests", "too many requests, please try again later",
@@ -117,17 +136,9 @@ static bool refuse(struct fake_kubernetes *f, struct fake_request *x, const stru
 	if (fake_request_header(x, "Authorization", value, sizeof(value)) &&
 	    strncmp(value, "Bearer ", 7) == 0)
 		snprintf(token, sizeof(token), "%s", value + 7);
-	if (f->forbidden_token != NULL && strcmp(token, f->forbidden_token) == 0) {
-		snprintf(
-			text, sizeof(text),
-			"%s%s%s is forbidden: User \"system:serviceaccount:shop:sidecar\" cannot %s resource "
-			"\"%s\" in API group \"%s\"",
-			names->plural, names->group[0] != '\0' ? "." : "", names->group,
-			is_true(fake_request_param(x, "watch")) ? "watch" : "list", names->plural,
-			names->group);
-		snprintf(details, sizeof(details), "\"details\":{\"group\":\"%s\",\"kind\":\"%s\"},",
-			 names->group, names->plural);
-		answer_status(x, 403, "Forbidden", text, details);
+	if (f->forbidden_kinds[scope->kind] ||
+	    (f->forbidden_token != NULL && strcmp(token, f->forbidden_token) == 0)) {
+		answer_forbidden(x, scope);
 		return true;
 	}
 	if (f->token != NULL && strcmp(token, f->token) != 0) {

@@ -113,4 +113,7 @@ void fake_kubernetes_set_token(struct fake_kubernetes *f, const char *token);
 /* A token whose owner is known but has no rights: 403. */
 void fake_kubernetes_forbid(struct fake_kubernetes *f, const char *token);
 
+/* Whether nobody has the right to list or watch that kind: 403. */
+void fake_kubernetes_forbid_kind(struct fake_kubernetes *f, enum fake_kubernetes_kind kind, bool yes);
+
 #endif

@@ -292,6 +292,13 @@ void fake_kubernetes_refuse_pages(struct fake_kubernetes *f, bool yes)
 	fake_http_unlock(f->http);
 }
 
+void fake_kubernetes_forbid_kind(struct fake_kubernetes *f, enum fake_kubernetes_kind kind, bool yes)
+{
+	fake_http_lock(f->http);
+	f->forbidden_kinds[kind] = yes;
+	fake_http_unlock(f->http);
+}
+
 void fake_kubernetes_set_token(struct fake_kubernetes *f, const char *token)
 {
 	fake_http_lock(f->http);

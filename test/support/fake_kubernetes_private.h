@@ -28,6 +28,7 @@ struct fake_kubernetes {
 	enum fake_kubernetes_mode mode;
 	bool gone_as_event, refuse_pages, cut_next;
 	char *token, *forbidden_token;
+	bool forbidden_kinds[FAKE_KINDS];
 };
 
 /* A Status; details: JSON members that follow "reason", or "". */

@@ -510,28 +510,29 @@ START_TEST(lists_and_texts_have_their_limits)
 		{ "dns \"d\" { server = 192.0.2.1 names = {", 1024, "names: more than 1024 elements" },
 		{ "kubernetes \"k\" { url = \"http://x\" namespaces = {", 64, "more than 64 elements" },
 	};
-	char *elements = malloc(16384), *text = malloc(16384);
+	enum { TEXT_SIZE = 16384 + 128 };
+	char *elements = malloc(16384), *text = malloc(TEXT_SIZE);
 
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
 		char *out = elements;
 
 		for (size_t n = 0; n < vectors[i].n; n++)
 			out += sprintf(out, "%sx%zu", n > 0 ? "," : "", n);
-		sprintf(text, "%s %s } }", vectors[i].before, elements);
+		snprintf(text, TEXT_SIZE, "%s %s } }", vectors[i].before, elements);
 		config_destroy(config_text_good(text));
 		strcpy(out, ",last");
-		sprintf(text, "%s %s } }", vectors[i].before, elements);
+		snprintf(text, TEXT_SIZE, "%s %s } }", vectors[i].before, elements);
 		config_text_bad(text, vectors[i].expected);
 	}
 	memset(elements, 'x', 16383);
 	elements[8193] = '\0';
-	sprintf(text, "consul \"c\" { tags = %s }", elements);
+	snprintf(text, TEXT_SIZE, "consul \"c\" { tags = %s }", elements);
 	config_text_bad(text, "tags: longer than 8192 octets");
 	elements[4097] = '\0';
-	sprintf(text, "consul \"c\" { token = %s }", elements);
+	snprintf(text, TEXT_SIZE, "consul \"c\" { token = %s }", elements);
 	config_text_bad(text, "token: longer than 4096 octets");
 	elements[201] = '\0';
-	sprintf(text, "dns \"d\" { server = 192.0.2.1 names = \"%s=a.b\" }", elements);
+	snprintf(text, TEXT_SIZE, "dns \"d\" { server = 192.0.2.1 names = \"%s=a.b\" }", elements);
 	config_text_bad(text, "is not the name of a service");
 	free(elements);
 	free(text);

@@ -9,8 +9,10 @@
 
 #include "base/clock.h"
 #include "fake_registry.h"
+#include "feed/errand.h"
 #include "feed/resolve.h"
 #include "harness.h"
+#include "model/freshness.h"
 
 enum { LIMIT_MS = 10000, THINGS = 100 };
 
@@ -27,6 +29,13 @@ struct thing {
 	enum fetch_source source;
 	const char *path;
 	char body[64]; /* read last */
+
+	bool watches;        /* each other request opens a stream, after the list */
+	int object_step;     /* what read() says to an object; 0: STEP_MORE */
+	uint64_t silence_ms; /* of the stream */
+	unsigned n_watched, n_objects;
+	uint64_t opened_ms; /* when the last stream was asked for, or the first one after this was cleared */
+	bool has_list;
 };
 
 static struct event_base *loop;
@@ -57,8 +66,21 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 		t->source = t->n_asked % 2 == 0 ? FETCH_HTTP : FETCH_STREAM;
 	if (t->turns)
 		t->path = t->source == FETCH_HTTP ? "/list" : "/watch";
-	if (t->source == FETCH_DNS) /* nothing this test runs: a request that cannot be made */
+	if (t->source == FETCH_DNS) { /* nothing this test runs: a request that cannot be made */
+		t->n_asked++;
 		return snapshot_builder_fail(b, -EINVAL, "no such question");
+	}
+	if (t->watches && t->has_list) {
+		t->n_watched++;
+		t->opened_ms = clock_ms();
+		*ret = (struct fetch_request){ .source = FETCH_STREAM,
+					       .http = &options.http,
+					       .path = "/watch",
+					       .timeout_ms = 20000,
+					       .silence_ms = t->silence_ms };
+		t->n_asked++;
+		return 0;
+	}
 	*ret = (struct fetch_request){ .source = t->source,
 				       .http = &options.http,
 				       .path = t->path,
@@ -82,6 +104,14 @@ static int read_result(struct registry *r, struct resource *res, const struct fe
 	t->n_read++;
 	n_in_flight -= result->last;
 	snprintf(t->body, sizeof(t->body), "%s", result->body != NULL ? result->body : "");
+	if (t->watches && t->has_list && !result->last) {
+		t->n_objects++;
+		if (t->object_step != 0)
+			t->has_list = false;
+		return t->object_step < 0 ? snapshot_builder_fail(b, t->object_step, "as told")
+					  : t->object_step;
+	}
+	t->has_list = result->error == 0 && result->status == 200;
 	if (result->error != 0)
 		return snapshot_builder_fail(b, result->error, "%s", result->error_text);
 	if (result->status != 200)
@@ -179,13 +209,14 @@ START_TEST(rounds_follow_each_other_after_the_interval)
 	const struct thing *t = start(0, STEP_PAUSE);
 
 	await(&t->n_read, 4);
-	for (int i = 1; i < 4; i++)
+	ck_assert_uint_le(t->asked_ms[1] - t->asked_ms[0], 1000); /* drawn from the interval, once */
+	for (int i = 2; i < 4; i++)
 		ck_assert_uint_ge(t->asked_ms[i] - t->asked_ms[i - 1], 95); /* the loop's clock is coarse */
 	ck_assert_uint_eq(n_news[ERRAND_GOOD], 4);
 	ck_assert_uint_eq(crew.n_spoken, 1);
 	ck_assert_uint_eq(crew.n_concluded, 1);
 	ck_assert_uint_eq(crew.n_live, 0);
-	ck_assert_uint_eq(crew_true_until(&crew, clock_ms() + 1000), crew.heard_ms);
+	ck_assert_uint_eq(crew_true_until(&crew), crew.heard_ms);
 }
 END_TEST
 
@@ -259,6 +290,41 @@ START_TEST(requests_held_by_the_server_do_not_keep_others_waiting)
 }
 END_TEST
 
+static bool are_all_asked(void *context)
+{
+	(void)context;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	for (size_t i = 16; i < 60; i++) {
+		if (things[i].n_asked == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Those that wait for a place take none in the end, and so can leave none to the next. */
+START_TEST(those_that_wait_all_have_their_turn)
+{
+	static const enum fetch_source sources[] = { FETCH_HTTP, FETCH_DNS, FETCH_SECRET };
+
+	fake_registry_answer(server, &(struct fake_answer){ .hang = true });
+	for (size_t i = 0; i < 16; i++)
+		start(i, STEP_PAUSE);
+	await(&n_in_flight, 16);
+	for (size_t i = 16; i < 60; i++) {
+		things[i].held = true;
+		things[i].source = sources[_i];
+		things[i].path = sources[_i] == FETCH_SECRET ? "/nonexistent/password" : NULL;
+		start(i, STEP_PAUSE);
+	}
+	for (int i = 0; i < 20; i++)
+		event_base_loop(loop, EVLOOP_NONBLOCK);
+	ck_assert_uint_eq(things[16].n_asked, 0);
+	for (size_t i = 0; i < 16; i++)
+		crew_stop(&crew, &things[i].res);
+	ck_assert(harness_wait(are_all_asked, NULL, LIMIT_MS));
+}
+END_TEST
+
 /* --- failures --- */
 
 START_TEST(failures_are_told_and_tried_again)
@@ -320,7 +386,7 @@ START_TEST(a_watch_that_lasts_ends_the_failure)
 	ck_assert_uint_eq(t->source, FETCH_STREAM);
 	ck_assert_uint_ge(clock_ms() - t->asked_ms[t->n_asked - 1], 990);
 	ck_assert_uint_eq(crew.n_live, 1);
-	ck_assert_uint_eq(crew_true_until(&crew, clock_ms() + 5000), clock_ms() + 5000);
+	ck_assert_uint_eq(crew_true_until(&crew), FRESHNESS_NOW);
 }
 END_TEST
 
@@ -355,6 +421,23 @@ START_TEST(refusals_are_not_repeated_faster_than_the_interval)
 }
 END_TEST
 
+START_TEST(refused_watches_are_tried_a_few_times_before_the_interval_counts)
+{
+	enum { HOUR_MS = 3600000 };
+
+	options.interval_ms = HOUR_MS;
+	options.watch = true;
+	fake_registry_answer(server, &(struct fake_answer){ .status = 403 });
+	const struct thing *t = start(0, STEP_PAUSE);
+	const struct errand *e = t->res.runner;
+	await(&t->n_read, 2);
+	ck_assert_uint_lt(e->due_ms, clock_ms() + HOUR_MS / 2);
+	await(&t->n_read, 5);
+	await(&n_news[ERRAND_FAILED], 5);
+	ck_assert_uint_gt(e->due_ms, clock_ms() + HOUR_MS / 2);
+}
+END_TEST
+
 /* --- how it is doing --- */
 
 static bool is_live(void *context)
@@ -374,7 +457,7 @@ START_TEST(while_a_request_is_held_the_data_is_of_now)
 	fake_registry_answer(server, &(struct fake_answer){ .hang = true });
 	await(&n_news[ERRAND_GOOD], 1);
 	ck_assert(harness_wait(is_live, NULL, LIMIT_MS));
-	ck_assert_uint_eq(crew_true_until(&crew, clock_ms() + 5000), clock_ms() + 5000);
+	ck_assert_uint_eq(crew_true_until(&crew), FRESHNESS_NOW);
 }
 END_TEST
 
@@ -387,13 +470,240 @@ START_TEST(the_oldest_of_what_matters_tells_the_age)
 	start(1, STEP_PAUSE);
 	await(&vital->n_read, 1);
 	await(&other->n_read, 1);
-	const uint64_t heard_ms = crew_true_until(&crew, clock_ms());
+	const uint64_t heard_ms = crew_true_until(&crew);
 	vital->step = -EBADMSG;
 	await(&n_news[ERRAND_FAILED], 1);
 	const unsigned n = other->n_read + 3;
 	await(&other->n_read, n);
 	ck_assert_uint_gt(crew.heard_ms, heard_ms);
-	ck_assert_uint_lt(crew_true_until(&crew, clock_ms()), crew.heard_ms);
+	ck_assert_uint_lt(crew_true_until(&crew), crew.heard_ms);
+}
+END_TEST
+
+static bool is_complete(void *context)
+{
+	(void)context;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return crew_is_complete(&crew);
+}
+
+/* The second vital one has a say only when it has spoken. */
+START_TEST(what_has_never_spoken_is_not_of_a_time_before_all)
+{
+	struct thing *good = &things[0], *bad = &things[1];
+
+	good->res.vital = bad->res.vital = true;
+	start(1, -EBADMSG);
+	await(&n_news[ERRAND_FAILED], 1);
+	ck_assert_uint_eq(crew_true_until(&crew), 0);
+	start(0, STEP_PAUSE);
+	await(&n_news[ERRAND_GOOD], 1);
+	ck_assert(!crew_is_complete(&crew));
+	ck_assert_uint_eq(crew_true_until(&crew), crew.heard_ms);
+	bad->step = STEP_PAUSE;
+	ck_assert(harness_wait(is_complete, NULL, LIMIT_MS));
+}
+END_TEST
+
+/* --- watches --- */
+
+/* A list by the first request, then a watch, as the kinds that are told of changes do. After a failure it is
+ * the list again. */
+static struct thing *start_watch(bool vital)
+{
+	struct thing *t = &things[0];
+
+	t->watches = true;
+	t->res.vital = vital;
+	fake_registry_answer_at(server, "/watch", &(struct fake_answer){ .open = true, .chunked = true });
+	return start(0, STEP_AGAIN);
+}
+
+static bool is_over(void *end_ms)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return clock_ms() >= *(const uint64_t *)end_ms;
+}
+
+static void pass(uint64_t ms)
+{
+	uint64_t end_ms = clock_ms() + ms;
+
+	ck_assert(harness_wait(is_over, &end_ms, LIMIT_MS));
+}
+
+static void await_live(void)
+{
+	ck_assert(harness_wait(is_live, NULL, LIMIT_MS));
+}
+
+START_TEST(objects_of_a_stream_are_told_as_they_come)
+{
+	struct thing *t = start_watch(true);
+
+	await_live();
+	ck_assert_uint_eq(n_news[ERRAND_GOOD], 1);
+	ck_assert_uint_eq(crew.n_running, 0); /* it takes nobody's place */
+	ck_assert_uint_eq(crew_true_until(&crew), FRESHNESS_NOW);
+	const unsigned n = n_news[ERRAND_CHANGED];
+	fake_registry_send(server, "/watch", "{\"n\":1}\n{\"n\":2}\n");
+	await(&t->n_objects, 2);
+	ck_assert_str_eq(t->body, "{\"n\":2}");
+	ck_assert_uint_ge(n_news[ERRAND_CHANGED], n + 2);
+	ck_assert_uint_eq(n_news[ERRAND_GOOD], 1);
+}
+END_TEST
+
+START_TEST(a_stream_that_ends_well_is_opened_again)
+{
+	struct thing *t = start_watch(true);
+
+	await_live();
+	fake_registry_end(server, "/watch", false); /* and so do all that are opened later */
+	await(&t->n_watched, 3);
+	ck_assert_uint_eq(n_news[ERRAND_FAILED], 0);
+	const unsigned n = t->n_watched;
+	pass(2000);
+	ck_assert_uint_le(t->n_watched, n + 9); /* as often as other requests that wait at the server */
+}
+END_TEST
+
+/* An error inside a stream, or the kind wants the list anew: from inside the object. */
+START_TEST(an_object_may_end_its_stream)
+{
+	static const int steps[] = { -EBADMSG, STEP_ASK, STEP_AGAIN, STEP_PAUSE };
+	struct thing *t = start_watch(true);
+
+	await_live();
+	t->object_step = steps[_i];
+	fake_registry_send(server, "/watch", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+	await(&t->n_objects, 1);
+	ck_assert_str_eq(t->body, "{\"n\":1}");
+	const unsigned n = t->n_asked;
+	await(&t->n_asked, n + 1);
+	ck_assert_uint_eq(n_news[ERRAND_FAILED], _i == 0 ? 1 : 0);
+	ck_assert_uint_eq(crew.n_failing, _i == 0 ? 1 : 0);
+	crew_stop(&crew, &t->res);
+}
+END_TEST
+
+START_TEST(an_object_may_stop_its_resource)
+{
+	struct thing *t = start_watch(true);
+
+	await_live();
+	t->object_step = STEP_STOP;
+	fake_registry_send(server, "/watch", "{\"n\":1}\n{\"n\":2}\n");
+	await(&n_news[ERRAND_GONE], 1);
+	ck_assert_uint_eq(t->n_objects, 1);
+	ck_assert_uint_eq(crew.n, 0);
+}
+END_TEST
+
+/* Who hangs up would have told of a change until then; of one that fell silent nobody knows. It is the same
+ * for the registry as a whole, whether this matters by itself or not. */
+START_TEST(a_watch_that_breaks_was_true_until_then_and_one_that_falls_silent_was_not)
+{
+	const bool is_silent = (_i & 1) != 0;
+	struct thing *t = &things[0];
+
+	t->silence_ms = is_silent ? 1300 : 0;
+	start_watch((_i & 2) != 0);
+	await_live();
+	const uint64_t open_ms = clock_ms();
+	pass(1100);
+	if (!is_silent)
+		fake_registry_end(server, "/watch", true);
+	await(&n_news[ERRAND_FAILED], 1);
+	ck_assert_uint_eq(crew.n_live, 0);
+	if (is_silent)
+		ck_assert_uint_lt(crew_true_until(&crew), open_ms + 1000);
+	else
+		ck_assert_uint_ge(crew_true_until(&crew), open_ms + 1000);
+}
+END_TEST
+
+/* The list in between is read well each time: fresh data, but the watch has not recovered. */
+START_TEST(only_a_watch_that_lasts_is_a_recovery)
+{
+	struct thing *t = start_watch(true);
+
+	fake_registry_end(server, "/watch", true);
+	await(&n_news[ERRAND_FAILED], 3);
+	ck_assert_uint_eq(crew.n_failing, 1);
+	ck_assert_uint_gt(n_news[ERRAND_GOOD], 1);
+	fake_registry_answer_at(server, "/watch", &(struct fake_answer){ .open = true, .chunked = true });
+	t->opened_ms = 0;
+	await_live();
+	ck_assert_uint_eq(crew.n_failing, 0);
+	ck_assert_uint_ge(clock_ms() - t->opened_ms, 950);
+}
+END_TEST
+
+START_TEST(an_object_counts_at_once_but_is_no_recovery)
+{
+	struct thing *t = start_watch(true);
+
+	fake_registry_end(server, "/watch", true);
+	await(&n_news[ERRAND_FAILED], 1);
+	fake_registry_answer_at(server, "/watch", &(struct fake_answer){ .open = true, .chunked = true });
+	fake_registry_send(server, "/watch", "{\"n\":1}\n");
+	const unsigned changed = n_news[ERRAND_CHANGED] + 1;
+	await(&n_news[ERRAND_CHANGED], changed);
+	ck_assert_uint_eq(crew.n_failing, 1);
+	await_live();
+	ck_assert_uint_eq(crew.n_failing, 0);
+	ck_assert_uint_ge(clock_ms() - t->opened_ms, 990);
+}
+END_TEST
+
+/* --- hints --- */
+
+START_TEST(a_hint_brings_forward_what_is_due_later)
+{
+	options.interval_ms = 60000;
+	struct thing *t = start(0, STEP_PAUSE);
+	await(&t->n_read, 1);
+	crew_hasten(&crew, &t->res);
+	crew_hasten(&crew, &t->res); /* a second one adds nothing */
+	await(&t->n_read, 2);
+	pass(600);
+	ck_assert_uint_eq(t->n_read, 2);
+}
+END_TEST
+
+START_TEST(a_hint_changes_nothing_for_one_under_way_or_failing)
+{
+	struct thing *t = &things[0];
+
+	if (_i == 0)
+		fake_registry_answer(server, &(struct fake_answer){ .hang = true });
+	else
+		fake_registry_answer(server, &(struct fake_answer){ .status = 403 });
+	options.interval_ms = 60000;
+	start(0, STEP_PAUSE);
+	await(_i == 0 ? &t->n_asked : &n_news[ERRAND_FAILED], 1);
+	crew_hasten(&crew, &t->res);
+	pass(600);
+	ck_assert_uint_eq(t->n_asked, 1);
+}
+END_TEST
+
+START_TEST(nothing_is_said_before_what_matters_has_been_heard)
+{
+	things[0].res.vital = true;
+	things[0].step = -EBADMSG;
+	start(0, -EBADMSG);
+	start(1, STEP_PAUSE);
+	await(&n_news[ERRAND_GOOD], 1);
+	await(&n_news[ERRAND_FAILED], 1);
+	ck_assert(!crew_has_spoken(&crew));
+	things[0].step = STEP_PAUSE;
+	await(&things[0].n_read, 2);
+	ck_assert(crew_has_spoken(&crew));
+	things[0].step = -EBADMSG;
+	await(&n_news[ERRAND_FAILED], 2);
+	ck_assert(crew_has_spoken(&crew));
 }
 END_TEST
 
@@ -454,32 +764,50 @@ int main(void)
 	Suite *suite = suite_create("crew");
 	TCase *rounds = tcase_create("rounds");
 	TCase *failures = tcase_create("failures");
+	TCase *watches = tcase_create("watches");
 	TCase *ends = tcase_create("ends");
 
 	tcase_add_checked_fixture(rounds, set_up, tear_down);
 	tcase_add_checked_fixture(failures, set_up, tear_down);
 	tcase_add_checked_fixture(ends, set_up, tear_down);
 	tcase_set_timeout(rounds, 30);
+	tcase_add_checked_fixture(watches, set_up, tear_down);
 	tcase_set_timeout(failures, 30);
+	tcase_set_timeout(watches, 30);
 	tcase_add_test(rounds, rounds_follow_each_other_after_the_interval);
 	tcase_add_test(rounds, requests_of_one_round_go_out_at_once);
 	tcase_add_test(rounds, requests_that_wait_at_the_server_follow_at_once_but_not_for_ever);
 	tcase_add_test(rounds, data_that_holds_for_a_while_is_asked_for_again_in_time);
 	tcase_add_test(rounds, one_of_many_requests_at_a_time_never_more_than_sixteen);
 	tcase_add_test(rounds, requests_held_by_the_server_do_not_keep_others_waiting);
+	tcase_add_loop_test(rounds, those_that_wait_all_have_their_turn, 0, 3);
 	tcase_add_test(failures, failures_are_told_and_tried_again);
 	tcase_add_test(failures, a_watch_that_breaks_as_soon_as_it_has_begun_goes_on_failing);
 	tcase_add_test(failures, a_watch_that_lasts_ends_the_failure);
 	tcase_add_test(failures, request_that_cannot_be_made_is_a_failure);
 	tcase_add_test(failures, one_that_fails_does_not_delay_another);
 	tcase_add_test(failures, refusals_are_not_repeated_faster_than_the_interval);
+	tcase_add_test(failures, refused_watches_are_tried_a_few_times_before_the_interval_counts);
 	tcase_add_test(ends, while_a_request_is_held_the_data_is_of_now);
 	tcase_add_test(ends, the_oldest_of_what_matters_tells_the_age);
+	tcase_add_test(ends, nothing_is_said_before_what_matters_has_been_heard);
+	tcase_add_test(ends, what_has_never_spoken_is_not_of_a_time_before_all);
+	tcase_add_test(watches, objects_of_a_stream_are_told_as_they_come);
+	tcase_add_test(watches, a_stream_that_ends_well_is_opened_again);
+	tcase_add_loop_test(watches, an_object_may_end_its_stream, 0, 4);
+	tcase_add_test(watches, an_object_may_stop_its_resource);
+	tcase_add_loop_test(watches,
+			    a_watch_that_breaks_was_true_until_then_and_one_that_falls_silent_was_not, 0, 4);
+	tcase_add_test(watches, only_a_watch_that_lasts_is_a_recovery);
+	tcase_add_test(watches, an_object_counts_at_once_but_is_no_recovery);
+	tcase_add_test(watches, a_hint_brings_forward_what_is_due_later);
+	tcase_add_loop_test(watches, a_hint_changes_nothing_for_one_under_way_or_failing, 0, 2);
 	tcase_add_test(ends, a_resource_that_stops_is_asked_for_no_more);
 	tcase_add_test(ends, errands_can_be_stopped_in_any_state);
 	tcase_add_test(ends, a_secret_is_read_like_any_answer);
 	suite_add_tcase(suite, rounds);
 	suite_add_tcase(suite, failures);
+	suite_add_tcase(suite, watches);
 	suite_add_tcase(suite, ends);
 	return harness_run(suite);
 }

@@ -469,9 +469,9 @@ static void begin_ab(void)
 START_TEST(service_goes_when_it_is_empty_and_the_list_agrees)
 {
 	begin_ab();
+	ck_assert_int_eq(run("service a", "6", "[]"), STEP_ASK);
 	ck_assert_int_eq(run("service a", "6", "[]"), STEP_AGAIN);
 	ck_assert_str_eq(kind_text(&k, "a"), "");
-	ck_assert_int_eq(run("service a", "6", "[]"), STEP_AGAIN);
 	ck_assert_int_eq(run("list of services", "6", list_b), STEP_AGAIN);
 	ck_assert_ptr_null(kind_find(&k, "service a"));
 	ck_assert_str_eq(kind_text(&k, "a"), "-");
@@ -500,6 +500,59 @@ START_TEST(service_goes_when_the_list_lacks_it_and_its_own_answer_agrees)
 }
 END_TEST
 
+START_TEST(last_instance_told_to_have_gone_is_asked_after_at_once)
+{
+	const bool listed = _i == 0;
+
+	begin_ab();
+	ask("service a"); /* waits already when the list comes */
+	const struct fetch_request waiting = request;
+	ck_assert_int_eq(run("list of services", "6", listed ? list_ab : list_b), STEP_AGAIN);
+	ck_assert(waiting.held);
+	ck_assert_int_eq(answer("service a", "6", "[]"), STEP_ASK);
+	ck_assert_str_eq(kind_text(&k, "a"), "10.0.0.1:80 web-1");
+	ask("service a");
+	ck_assert(!request.held);
+	ck_assert_int_eq(answer("service a", "6", "[]"), listed ? STEP_AGAIN : STEP_STOP);
+	ck_assert_str_eq(kind_text(&k, "a"), listed ? "" : "-");
+	ck_assert(ledger_is_certain(k.ledger, "a"));
+	if (!listed)
+		return;
+	ask("service a"); /* once is enough */
+	ck_assert(request.held);
+	ck_assert_int_eq(answer("service a", "7", "[]"), STEP_AGAIN);
+	ask("service a");
+	ck_assert(request.held);
+}
+END_TEST
+
+START_TEST(last_instance_that_is_there_after_all_is_waited_for_again)
+{
+	begin_ab();
+	ck_assert_int_eq(run("service a", "6", "[]"), STEP_ASK);
+	if (_i == 0)
+		ck_assert_int_eq(run("service a", "7", one), STEP_AGAIN);
+	else
+		fail_once("service a");
+	ck_assert_str_eq(kind_text(&k, "a"), "10.0.0.1:80 web-1");
+	ask("service a");
+	ck_assert(request.held == (_i == 0));
+}
+END_TEST
+
+/* An outage is over, and the servers have forgotten all: that waits for the brake. */
+START_TEST(service_that_is_missing_when_asked_anew_is_not_confirmed_at_once)
+{
+	options.consul.held = _i == 0 ? 64 : 0;
+	begin_with(web);
+	run("service web", "6", one);
+	fail_once("service web");
+	ck_assert_int_eq(run("service web", "7", "[]"), _i == 0 ? STEP_AGAIN : STEP_PAUSE);
+	ask("service web");
+	ck_assert(request.held == (_i == 0));
+}
+END_TEST
+
 START_TEST(list_alone_makes_no_service_go)
 {
 	begin_ab();
@@ -508,6 +561,7 @@ START_TEST(list_alone_makes_no_service_go)
 	ck_assert_int_eq(run("service a", "7", one), STEP_PAUSE);
 	ck_assert_int_eq(run("service a", "8", "[]"), STEP_PAUSE);
 	ck_assert_int_eq(run("list of services", "7", list_ab), STEP_AGAIN);
+	ck_assert_int_eq(run("service a", "9", "[]"), STEP_ASK);
 	ck_assert_int_eq(run("service a", "9", "[]"), STEP_AGAIN); /* empty, and there */
 	ck_assert_str_eq(kind_text(&k, "a"), "");
 }
@@ -537,10 +591,12 @@ END_TEST
 
 START_TEST(list_may_be_empty_from_the_beginning)
 {
+	options.consul.namespace = _i == 0 ? NULL : "shop"; /* which has no service "consul" */
 	begin();
 	ck_assert_int_eq(run("list of services", "5", "{}"), STEP_AGAIN);
 	ck_assert_uint_eq(k.n, 1);
 	ck_assert_uint_eq(k.last->n_services, 0);
+	ck_assert_uint_eq(snapshot_n_remarks(k.last), _i == 0);
 }
 END_TEST
 
@@ -888,6 +944,7 @@ START_TEST(empty_list_says_that_nothing_is_there)
 {
 	begin_with(web);
 	ck_assert_int_eq(run("service web", "5", one), STEP_AGAIN);
+	ck_assert_int_eq(run("service web", "6", "[]"), STEP_ASK);
 	ck_assert_int_eq(run("service web", "6", "[]"), STEP_AGAIN);
 	ck_assert_str_eq(kind_text(&k, "web"), "");
 }
@@ -1011,7 +1068,23 @@ START_TEST(cluster_without_a_leader_is_a_remark)
 	ck_assert_int_eq(answer_with("service web", &head, one), STEP_AGAIN);
 	ck_assert_uint_eq(find("service web")->lag_ms, 184467);
 	ck_assert_str_eq(kind_text(&k, "web"), "10.0.0.1:80 web-1");
-	ck_assert_str_eq(snapshot_remark(k.last, 0), "service web: the servers of Consul have no leader");
+	ck_assert_str_eq(snapshot_remark(k.last, 0), "the servers of Consul have no leader");
+}
+END_TEST
+
+START_TEST(leader_that_is_lost_and_found_is_noticed_without_a_change)
+{
+	const struct head with = { .index = "6", .leader = "true" },
+			  without = { .index = "6", .leader = "false", .contact = "6000" };
+
+	begin_with(web);
+	run("service web", "6", one);
+	ask("service web");
+	ck_assert_int_eq(answer_with("service web", &without, one), STEP_AGAIN);
+	ck_assert_uint_eq(snapshot_n_remarks(k.last), 1);
+	ask("service web");
+	ck_assert_int_eq(answer_with("service web", &with, one), STEP_AGAIN);
+	ck_assert_uint_eq(snapshot_n_remarks(k.last), 0);
 }
 END_TEST
 
@@ -1089,10 +1162,13 @@ static void add_reading(Suite *suite)
 
 	ADD(names, service_goes_when_it_is_empty_and_the_list_agrees);
 	ADD(names, service_goes_when_the_list_lacks_it_and_its_own_answer_agrees);
+	tcase_add_loop_test(names, last_instance_told_to_have_gone_is_asked_after_at_once, 0, 2);
+	tcase_add_loop_test(names, last_instance_that_is_there_after_all_is_waited_for_again, 0, 2);
+	tcase_add_loop_test(names, service_that_is_missing_when_asked_anew_is_not_confirmed_at_once, 0, 2);
 	ADD(names, list_alone_makes_no_service_go);
 	ADD(names, service_that_never_answered_goes_with_the_list);
 	ADD(names, list_without_consul_itself_comes_from_a_token_without_rights);
-	ADD(names, list_may_be_empty_from_the_beginning);
+	tcase_add_loop_test(names, list_may_be_empty_from_the_beginning, 0, 2);
 	ADD(names, names_that_are_none_for_dns_are_counted_once);
 	ADD(names, list_too_long_is_cut_and_counted);
 	ADD(names, service_that_could_not_be_started_is_started_next_time);
@@ -1111,6 +1187,7 @@ static void add_reading(Suite *suite)
 	ADD(answers, token_that_never_saw_everything_is_believed);
 	ADD(answers, list_that_rights_have_cut_stops_nothing);
 	ADD(answers, cluster_without_a_leader_is_a_remark);
+	ADD(answers, leader_that_is_lost_and_found_is_noticed_without_a_change);
 	ADD(answers, stream_of_an_agent_knows_nothing_of_leaders);
 	ADD_LOOP(answers, age_of_an_answer_is_what_consul_says_of_it, lags);
 }

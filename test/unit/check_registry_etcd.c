@@ -1030,7 +1030,7 @@ START_TEST(next_member_is_asked_after_a_failure)
 	for (size_t n = 0; n < 4; n++) {
 		expect_ask("page");
 		expect_next_member(seen, n);
-		ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+		ck_assert_int_eq(end(-ECONNRESET), -ECONNRESET);
 	}
 	list();
 	expect_next_member(seen, 4);
@@ -1040,9 +1040,37 @@ START_TEST(next_member_is_asked_after_a_failure)
 	ck_assert_int_eq(end(0), STEP_AGAIN);
 	expect_ask("watch");
 	expect_next_member(seen, 5);
-	ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+	ck_assert_int_eq(end(-ECONNRESET), -ECONNRESET);
 	expect_ask("witness");
 	expect_next_member(seen, 6);
+}
+END_TEST
+
+/* That a member is down says nothing of the others; that all are is a failure. */
+START_TEST(member_that_cannot_be_reached_is_passed_over)
+{
+	const char *seen[9];
+
+	options.etcd.urls = three_urls;
+	reopen();
+	for (size_t n = 0; n < 6; n++) {
+		expect_ask("page");
+		expect_next_member(seen, n);
+		ck_assert_int_eq(end(-ECONNREFUSED), n % 3 < 2 ? STEP_ASK : -ECONNREFUSED);
+	}
+	expect_ask("page");
+	expect_next_member(seen, 6);
+	ck_assert_int_eq(end(-EHOSTUNREACH), STEP_ASK);
+	list();
+	expect_ask("watch");
+	expect_next_member(seen, 7);
+	ck_assert_int_eq(end(-ENETUNREACH), STEP_ASK);
+	expect_ask("watch"); /* nothing to doubt */
+	expect_next_member(seen, 8);
+	ck_assert_int_eq(end(-ECONNREFUSED), STEP_ASK);
+	expect_ask("watch");
+	ck_assert_int_eq(end(-ECONNREFUSED), -ECONNREFUSED);
+	expect_ask("witness");
 }
 END_TEST
 
@@ -1452,6 +1480,7 @@ static void add_members(TCase *tcase)
 {
 	tcase_add_test(tcase, every_order_of_members_comes_up);
 	tcase_add_test(tcase, next_member_is_asked_after_a_failure);
+	tcase_add_test(tcase, member_that_cannot_be_reached_is_passed_over);
 	tcase_add_loop_test(tcase, member_without_quorum_serves_what_it_has, 0, 2);
 	tcase_add_test(tcase, quorum_is_asked_for_again_after_that);
 	tcase_add_test(tcase, member_without_quorum_does_not_take_us_back);

@@ -187,7 +187,7 @@ START_TEST(each_type_is_listed_then_watched)
 	start();
 	ck_assert_uint_eq(k.n, 2);
 	ck_assert_str_eq(k.resources[_i]->name, _i == 0 ? "endpointslices" : "services");
-	ck_assert(k.resources[_i]->vital);
+	ck_assert_int_eq(k.resources[_i]->vital, _i == SLICE_LIST);
 	snprintf(wanted, sizeof(wanted), "%s?limit=500&resourceVersion=0", roots[_i]);
 	ck_assert_str_eq(ask((size_t)_i), wanted);
 	ck_assert_int_eq(request.source, FETCH_HTTP);
@@ -894,6 +894,19 @@ START_TEST(position_that_is_never_any_good_is_a_failure)
 }
 END_TEST
 
+START_TEST(position_that_is_refused_after_each_restart_is_listed_each_time)
+{
+	begin_watch(LIST("70", ""));
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(answer(SLICE_LIST, 410, STATUS(410, "Expired", "too old")), STEP_AGAIN);
+		begin_watch(LIST("80", ""));
+		ck_assert_int_eq(lose(SLICE_LIST, -ECONNRESET), -ECONNRESET);
+		ask(SLICE_LIST);
+		ck_assert_str_eq(parameter("resourceVersion"), "80");
+	}
+}
+END_TEST
+
 START_TEST(event_of_more_than_a_mebibyte_changes_nothing_else)
 {
 	const size_t size = JSON_VALUE_MAX + 1000;
@@ -994,6 +1007,7 @@ static void add_watches(TCase *tc)
 	add_loop(tc, events_that_cannot_be_framed_are_listed_instead, 2);
 	tcase_add_test(tc, list_after_a_gap_takes_away_what_went_meanwhile);
 	add_loop(tc, position_that_is_never_any_good_is_a_failure, 2);
+	tcase_add_test(tc, position_that_is_refused_after_each_restart_is_listed_each_time);
 	tcase_add_test(tc, event_of_more_than_a_mebibyte_changes_nothing_else);
 	tcase_add_test(tc, services_are_watched_too);
 }
