@@ -26,6 +26,7 @@ struct errand {
 	uint64_t due_ms; /* when the timer runs out */
 
 	bool is_queued, has_start, is_asking, is_running;
+	bool is_reading_files, has_quit;
 	struct fetch_request request;
 	struct fetch *fetch;
 	struct query *query;

@@ -264,10 +264,14 @@ static void note_object(struct errand *e)
 	note_opening(e);
 }
 
+/* Its files are still being gone through: see read_files(). */
 static void quit(struct errand *e)
 {
 	struct crew *c = e->crew;
 
+	e->has_quit = true;
+	if (e->is_reading_files)
+		return;
 	tell(e, ERRAND_GONE, NULL);
 	crew_stop(c, e->resource);
 }
@@ -344,9 +348,14 @@ static void on_heard(void *context, const struct fetch_result *result, uint64_t 
 
 /* --- requests --- */
 
+/* Files that were all taken are remembered, and not read again while they stay as they are. */
 static int take_file(void *context, const struct fetch_result *result)
 {
-	return take(context, result) ? 0 : -ECANCELED;
+	struct errand *e = context;
+	const bool goes_on = take(e, result);
+	const bool is_whole = result->last && !e->is_failing && !e->has_quit;
+
+	return goes_on || is_whole ? 0 : -ECANCELED;
 }
 
 /* Files are watched and read here. */
@@ -357,9 +366,12 @@ static void read_files(struct errand *e)
 		fail(e, -ENOMEM, "out of memory");
 		return;
 	}
-	e->is_asking = true;
+	e->is_asking = e->is_reading_files = true;
 	const int r = files_read(e->files, take_file, e);
-	if (r < 0 && r != -ECANCELED)
+	e->is_reading_files = false;
+	if (e->has_quit)
+		quit(e);
+	else if (r < 0 && r != -ECANCELED)
 		fail(e, r, strerror(-r));
 	else if (r == 0 && e->is_asking)
 		take(e, &(struct fetch_result){ .status = 200, .last = true, .body = "" });

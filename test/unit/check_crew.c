@@ -31,10 +31,10 @@ struct thing {
 	char body[64]; /* read last */
 
 	bool watches;        /* each other request opens a stream, after the list */
-	int object_step;     /* what read() says to the next object; 0: STEP_MORE */
-	char ended[64];      /* the object to which it did */
+	int object_step;     /* what read() says to the first object; 0: STEP_MORE */
+	char first[64];      /* which was this */
 	uint64_t silence_ms; /* of the stream */
-	unsigned n_watched, n_objects;
+	unsigned n_watched, n_objects, n_unchanged;
 	uint64_t opened_ms; /* when the last stream was asked for, or the first one after this was cleared */
 	bool has_list;
 };
@@ -103,18 +103,16 @@ static int read_result(struct registry *r, struct resource *res, const struct fe
 
 	(void)r;
 	t->n_read++;
+	t->n_unchanged += result->unchanged;
 	n_in_flight -= result->last;
 	snprintf(t->body, sizeof(t->body), "%s", result->body != NULL ? result->body : "");
 	if (t->watches && t->has_list && !result->last) {
-		const int step = t->object_step;
-
-		t->n_objects++;
-		t->object_step = 0;
-		if (step != 0) {
+		if (t->n_objects++ == 0)
+			snprintf(t->first, sizeof(t->first), "%s", t->body);
+		if (t->object_step != 0 && t->n_objects == 1)
 			t->has_list = false;
-			snprintf(t->ended, sizeof(t->ended), "%s", result->body);
-		}
-		return step < 0 ? snapshot_builder_fail(b, step, "as told") : step;
+		return t->object_step < 0 ? snapshot_builder_fail(b, t->object_step, "as told")
+					  : t->object_step;
 	}
 	t->has_list = result->error == 0 && result->status == 200;
 	if (result->error != 0)
@@ -581,10 +579,11 @@ START_TEST(an_object_may_end_its_stream)
 
 	await_live();
 	t->object_step = steps[_i];
-	const unsigned n = t->n_asked;
 	fake_registry_send(server, "/watch", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+	const unsigned n = t->n_asked;
 	await(&t->n_asked, n + 1);
-	ck_assert_str_eq(t->ended, "{\"n\":1}");
+	ck_assert_uint_ge(t->n_objects, 1);
+	ck_assert_str_eq(t->first, "{\"n\":1}");
 	ck_assert_uint_eq(n_news[ERRAND_FAILED], _i == 0 ? 1 : 0);
 	crew_stop(&crew, &t->res);
 }
@@ -741,6 +740,38 @@ START_TEST(errands_can_be_stopped_in_any_state)
 }
 END_TEST
 
+START_TEST(a_file_that_stays_as_it_was_is_not_read_again)
+{
+	char *dir = harness_make_dir(), path[256];
+
+	harness_write_file(dir, "a.json", "{}");
+	snprintf(path, sizeof(path), "%s/*.json", dir);
+	things[0].source = FETCH_FILES;
+	things[0].path = path;
+	start(0, STEP_PAUSE);
+	await(&things[0].n_unchanged, 3);
+	ck_assert_uint_eq(n_news[ERRAND_FAILED], 0);
+	harness_remove_dir(dir);
+}
+END_TEST
+
+START_TEST(a_file_may_stop_its_resource)
+{
+	char *dir = harness_make_dir(), path[256];
+
+	harness_write_file(dir, "a.json", "{}");
+	harness_write_file(dir, "b.json", "{}");
+	snprintf(path, sizeof(path), "%s/%s", dir, _i == 0 ? "*.json" : "a.json");
+	things[0].source = FETCH_FILES;
+	things[0].path = path;
+	start(0, STEP_STOP);
+	await(&n_news[ERRAND_GONE], 1);
+	ck_assert_uint_eq(things[0].n_read, 1);
+	ck_assert_uint_eq(crew.n, 0);
+	harness_remove_dir(dir);
+}
+END_TEST
+
 START_TEST(a_secret_is_read_like_any_answer)
 {
 	char *dir = harness_make_dir(), path[256];
@@ -777,6 +808,7 @@ int main(void)
 	tcase_add_checked_fixture(watches, set_up, tear_down);
 	tcase_set_timeout(failures, 30);
 	tcase_set_timeout(watches, 30);
+	tcase_set_timeout(ends, 30);
 	tcase_add_test(rounds, rounds_follow_each_other_after_the_interval);
 	tcase_add_test(rounds, requests_of_one_round_go_out_at_once);
 	tcase_add_test(rounds, requests_that_wait_at_the_server_follow_at_once_but_not_for_ever);
@@ -807,6 +839,8 @@ int main(void)
 	tcase_add_loop_test(watches, a_hint_changes_nothing_for_one_under_way_or_failing, 0, 2);
 	tcase_add_test(ends, a_resource_that_stops_is_asked_for_no_more);
 	tcase_add_test(ends, errands_can_be_stopped_in_any_state);
+	tcase_add_test(ends, a_file_that_stays_as_it_was_is_not_read_again);
+	tcase_add_loop_test(ends, a_file_may_stop_its_resource, 0, 2);
 	tcase_add_test(ends, a_secret_is_read_like_any_answer);
 	suite_add_tcase(suite, rounds);
 	suite_add_tcase(suite, failures);
