@@ -16,6 +16,7 @@
 #include "planes.h"
 
 enum {
+	TIMEOUT_MS = 1000,
 	WATCHED_MS = 3000, /* so long the bad ones are counted */
 	/* In that time: the first failure is followed by up to three tries within a second, later ones come
 	 * half a second apart at least; and a watch that ends has its list before it. */
@@ -175,7 +176,7 @@ static char *etcd_body(char body[BODY_MAX], const char *net, unsigned n)
 
 /* --- kinds --- */
 
-#define PACED(interval) "interval = " interval " jitter = 0 timeout = 1s max-size = 256KiB "
+#define PACED(interval) "interval = " interval " jitter = 0 max-size = 256KiB "
 #define POLLED          PACED("100ms")
 #define INDEX           "X-Consul-Index: 7\r\n"
 #define SLICES          "/apis/discovery.k8s.io/v1/endpointslices"
@@ -347,7 +348,8 @@ static void start_all(const struct way *way)
 	for (unsigned n = 0; n < BADS; n++) {
 		fakes[n] = fake_registry_start(&(struct fake_registry_options){ 0 });
 		say_good(fakes[n], way, n);
-		fprintf(out, "%s \"bad%u\" { url = \"%s\" %s }\n", way->kind, n, fake_registry_url(fakes[n]),
+		fprintf(out, "%s \"bad%u\" { url = \"%s\" timeout = %llums %s }\n", way->kind, n,
+			fake_registry_url(fakes[n]), (unsigned long long)slowed(TIMEOUT_MS),
 			with_number(options, way->options, n));
 	}
 	fclose(out);

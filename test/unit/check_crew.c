@@ -584,7 +584,7 @@ START_TEST(an_object_may_end_its_stream)
 	await(&t->n_asked, n + 1);
 	ck_assert_uint_ge(t->n_objects, 1);
 	ck_assert_str_eq(t->first, "{\"n\":1}");
-	ck_assert_uint_eq(n_news[ERRAND_FAILED], _i == 0 ? 1 : 0);
+	ck_assert((n_news[ERRAND_FAILED] > 0) == (_i == 0));
 	crew_stop(&crew, &t->res);
 }
 END_TEST
