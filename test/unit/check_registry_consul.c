@@ -456,6 +456,25 @@ START_TEST(place_of_a_service_that_has_gone_is_taken_by_another)
 }
 END_TEST
 
+START_TEST(thousands_of_instances_are_read)
+{
+	enum { INSTANCES = 5000 };
+	char *body = malloc(INSTANCES * 128 + 2), *at = body;
+
+	ck_assert_ptr_nonnull(body);
+	for (unsigned i = 0; i < INSTANCES; i++)
+		at += sprintf(at,
+			      "%c{\"Node\":{\"Address\":\"10.64.%u.%u\"},\"Service\":{\"ID\":\"web-%u\","
+			      "\"Port\":80},\"Checks\":[]}",
+			      i == 0 ? '[' : ',', i / 256, i % 256, i);
+	strcpy(at, "]");
+	begin_with(web);
+	ck_assert_int_eq(run("service web", "9", body), STEP_AGAIN);
+	ck_assert_uint_eq(k.last->n_instances, INSTANCES);
+	free(body);
+}
+END_TEST
+
 /* --- services that come and go --- */
 
 static const char list_ab[] = "{\"consul\":[],\"a\":[],\"b\":[]}", list_b[] = "{\"b\":[],\"consul\":[]}";
@@ -893,6 +912,9 @@ static const struct {
 	  "10.0.0.9:0 - passing 1 -" },
 	{ "\"Port\":0", "", "[{\"Status\":\"passing\\u0000\"}]", "10.0.0.9:0 - warning 1 -" },
 	{ "\"Port\":0", "", "[7,{}]", "10.0.0.9:0 - warning 1 -" },
+	{ "\"Kind\":\"connect-proxy\",\"Port\":21000,\"Proxy\":{\"DestinationServiceName\":\"web\","
+	  "\"Config\":{\"Address\":\"10.0.0.8\",\"Port\":1,\"Checks\":[{\"Status\":\"critical\"}]}}",
+	  "", "[]", "10.0.0.9:21000 - passing 1 -" },
 	{ "\"Meta\":{\"zone\":\"a\"}", ",\"Meta\":{\"zone\":\"b\"}", "[]", "10.0.0.9:0 - passing 1 a" },
 	{ "\"Meta\":{\"zone\":\"\"}", ",\"Meta\":{\"availability_zone\":\"b\"}", "[]",
 	  "10.0.0.9:0 - passing 1 b" },
@@ -1165,6 +1187,7 @@ static void add_asking(Suite *suite)
 	ADD(requests, parameters_go_percent_encoded);
 	ADD(requests, catalog_mode_asks_the_catalog);
 	ADD(requests, without_watch_nothing_waits_at_the_server);
+	ADD(requests, thousands_of_instances_are_read);
 	ADD(index, second_request_waits_for_the_next_change);
 	ADD_LOOP(index, index_says_how_to_go_on, moves);
 	ADD(index, index_of_zero_is_sent_as_one);
