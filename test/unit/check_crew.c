@@ -893,7 +893,7 @@ int main(void)
 	tcase_add_loop_test(watches,
 			    a_watch_that_breaks_was_true_until_then_and_one_that_falls_silent_was_not, 0, 4);
 	tcase_add_test(watches, only_a_watch_that_lasts_is_a_recovery);
-	tcase_add_test(watches, an_object_is_a_recovery);
+	tcase_add_test(watches, an_object_counts_at_once_but_is_no_recovery);
 	tcase_add_loop_test(watches, a_hint_brings_forward_what_is_due_later, 0, 2);
 	tcase_add_loop_test(watches, a_hint_changes_nothing_for_one_under_way_or_failing, 0, 2);
 	tcase_add_test(ends, a_resource_that_stops_is_asked_for_no_more);
