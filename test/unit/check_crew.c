@@ -653,9 +653,13 @@ START_TEST(an_object_counts_at_once_but_is_no_recovery)
 	await(&n_news[ERRAND_FAILED], 1);
 	fake_registry_answer_at(server, "/watch", &(struct fake_answer){ .open = true, .chunked = true });
 	fake_registry_send(server, "/watch", "{\"n\":1}\n");
+	const unsigned changed = n_news[ERRAND_CHANGED] + 1;
 	await(&t->n_objects, 1);
+	await(&n_news[ERRAND_CHANGED], changed);
+	ck_assert_uint_eq(crew.n_failing, 1);
+	await_live();
 	ck_assert_uint_eq(crew.n_failing, 0);
-	ck_assert_uint_eq(crew.n_live, 1);
+	ck_assert_uint_ge(clock_ms() - t->opened_ms, 990);
 }
 END_TEST
 
