@@ -399,9 +399,11 @@ static void judge(const struct way *way, unsigned n, unsigned load_before)
 		planes_await_status(planes, registry, "state", "failing");
 	ck_assert_msg(n_requests <= REQUESTS_MAX, "%s: %u requests", bads[n].what, n_requests);
 	/* Each reason once: what is reset is a close, an end or a reset, as far as it has been read by then.
+	 * Where a turn of the loop takes a second, a watch has lasted before its end is heard, and recovered.
 	 */
 	const unsigned n_reasons = bads[n].answer.slam || bads[n].answer.reset ? 3 : 1;
-	ck_assert_msg(count_failures(n) <= n_reasons, "%s: %u lines", bads[n].what, count_failures(n));
+	ck_assert_msg(count_failures(n) <= slowed(n_reasons), "%s: %u lines", bads[n].what,
+		      count_failures(n));
 }
 
 START_TEST(bad_registries_harm_only_themselves)
