@@ -28,7 +28,7 @@ struct event_base;
 /* What became of a round. */
 enum errand_news {
 	ERRAND_GOOD,    /* a round is complete */
-	ERRAND_CHANGED, /* a stream has said something */
+	ERRAND_CHANGED, /* a stream has said something, or what was said is true from now on */
 	ERRAND_FAILED,
 	ERRAND_GONE, /* it was stopped */
 };

@@ -28,6 +28,10 @@ enum {
 
 	ROUND_REQUESTS_MAX = 10000, /* five million instances in pages of 500: a list without an end */
 
+	/* A server that has not heard its own leader for so long will tell of a change as late. In health it
+	 * is half a second at most. */
+	LIVE_LAG_MAX_MS = 5000,
+
 	/* A connection that was held for so long was one, and what was known held until it broke. */
 	HELD_MIN_MS = 1000,
 };
@@ -397,6 +401,16 @@ static void read_secret(struct errand *e)
 	explicit_bzero(text, sizeof(text));
 }
 
+/* From here on what was said is true now, which is news by itself: nothing else may come for a long time. */
+static void await_changes(struct errand *e)
+{
+	if (!is_watch(&e->request) || !e->has_spoken || e->is_failing ||
+	    e->resource->lag_ms > LIVE_LAG_MAX_MS)
+		return;
+	set_live(e, true);
+	tell(e, ERRAND_CHANGED, NULL);
+}
+
 static void ask_server(struct errand *e)
 {
 	const struct crew_options *o = &e->crew->o;
@@ -413,8 +427,8 @@ static void ask_server(struct errand *e)
 		r = fetcher_start(o->fetcher, &e->request, on_heard, e, &e->fetch);
 	if (r != 0)
 		fail(e, r, "out of memory");
-	else if (is_watch(&e->request) && e->has_spoken && !e->is_failing)
-		set_live(e, true);
+	else
+		await_changes(e);
 }
 
 static int ask_kind(struct errand *e)

@@ -157,6 +157,13 @@ static bool has_come(void *context)
 	return *w->count >= w->n;
 }
 
+/* Requests at the server, which is another thread. */
+static bool have_arrived(void *n)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return fake_registry_requests(server) >= *(unsigned *)n;
+}
+
 static void await(const unsigned *count, unsigned n)
 {
 	struct wish w = { count, n };
@@ -243,6 +250,7 @@ START_TEST(requests_held_by_the_server_do_not_keep_others_waiting)
 		start(i, STEP_AGAIN);
 	}
 	await(&n_in_flight, 40);
+	ck_assert(harness_wait(have_arrived, &(unsigned){ 40 }, LIMIT_MS));
 	ck_assert_uint_eq(crew.n_running, 0);
 	fake_registry_body(server, "{}");
 	const struct thing *t = start(50, STEP_PAUSE);
@@ -323,6 +331,7 @@ START_TEST(while_a_request_is_held_the_data_is_of_now)
 	fake_registry_answer(server, &(struct fake_answer){ .hang = true });
 	await(&n_news[ERRAND_GOOD], 1);
 	ck_assert(harness_wait(is_live, NULL, LIMIT_MS));
+	ck_assert_uint_ge(n_news[ERRAND_CHANGED], 1); /* so whoever shows the age hears of it */
 	ck_assert_uint_eq(crew_true_until(&crew, clock_ms() + 5000), clock_ms() + 5000);
 }
 END_TEST
