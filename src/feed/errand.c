@@ -26,6 +26,10 @@ enum {
 	 * seconds. */
 	REFUSED_QUICKLY_MAX = 4,
 
+	/* A server that has not heard its own leader for so long will tell of a change as late. In health it
+	 * is half a second at most. */
+	LIVE_LAG_MAX_MS = 5000,
+
 	OPEN_MIN_MS = 1000, /* a watch that has been kept for so long after a failure is one */
 };
 
@@ -261,6 +265,15 @@ static void complete(struct errand *e, enum step step)
 	tell(e, ERRAND_GOOD, NULL);
 }
 
+/* While the registry would tell of every change, what it said last is true now. */
+static void note_watch(struct errand *e)
+{
+	if (e->resource->lag_ms > LIVE_LAG_MAX_MS)
+		return;
+	set_live(e, true);
+	tell(e, ERRAND_CHANGED, NULL);
+}
+
 /* The registry tells of every change from now on, if it has told all there is before. */
 static void note_open(struct errand *e)
 {
@@ -268,8 +281,7 @@ static void note_open(struct errand *e)
 		return;
 	note_heard(e);
 	recover(e);
-	set_live(e, true);
-	tell(e, ERRAND_CHANGED, NULL);
+	note_watch(e);
 }
 
 /* A server that lets us in and throws us out again has not recovered: that takes a while. */
@@ -434,13 +446,6 @@ static void read_secret(struct errand *e)
 
 	take(e, &result);
 	explicit_bzero(text, sizeof(text));
-}
-
-/* While the registry would tell of every change, what it said last is true now. */
-static void note_watch(struct errand *e)
-{
-	set_live(e, true);
-	tell(e, ERRAND_CHANGED, NULL);
 }
 
 static void ask_server(struct errand *e)

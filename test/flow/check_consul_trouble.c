@@ -191,6 +191,22 @@ START_TEST(without_a_leader_any_server_may_answer)
 }
 END_TEST
 
+START_TEST(what_a_server_says_that_has_lost_touch_is_old)
+{
+	start_waiting("stale-after = 1m", FAR);
+	fake_consul_lag(consul, 90000);
+	fake_consul_wake(consul);
+	planes_await(planes, WEB, "NOERROR aa ede 3; 1 A 10.3.0.1");
+	add("web", 2); /* and still the best there is */
+	planes_await(planes, WEB, "NOERROR aa ede 3; 1 A 10.3.0.1; 1 A 10.3.0.2");
+	ck_assert_str_eq(planes_status(planes, "dc1", "state"), "ok");
+	fake_consul_lag(consul, 20);
+	fake_consul_wake(consul);
+	planes_await(planes, WEB, BOTH);
+	planes_await_status(planes, "dc1", "age", "0.0s");
+}
+END_TEST
+
 START_TEST(where_only_the_leader_may_answer_what_was_known_stays)
 {
 	start_waiting("", NEAR "stale = false");
@@ -486,6 +502,7 @@ int main(void)
 	tcase_add_test(index, an_agent_that_holds_nothing_back_is_no_storm);
 
 	tcase_add_test(leader, without_a_leader_any_server_may_answer);
+	tcase_add_test(leader, what_a_server_says_that_has_lost_touch_is_old);
 	tcase_add_test(leader, where_only_the_leader_may_answer_what_was_known_stays);
 
 	tcase_add_loop_test(refused, a_refusal_changes_nothing, 0, sizeof(refusals) / sizeof(refusals[0]));
