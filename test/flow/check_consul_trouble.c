@@ -184,6 +184,7 @@ START_TEST(without_a_leader_any_server_may_answer)
 	add("web", 2); /* known to this server */
 	planes_await(planes, WEB, BOTH);
 	ck_assert_str_eq(planes_status(planes, "dc1", "state"), "ok");
+	await_held(4);
 	fake_consul_set_mode(consul, FAKE_CONSUL_NORMAL);
 	fake_consul_wake(consul);
 	await_held(4);
@@ -200,6 +201,7 @@ START_TEST(what_a_server_says_that_has_lost_touch_is_old)
 	add("web", 2); /* and still the best there is */
 	planes_await(planes, WEB, "NOERROR aa ede 3; 1 A 10.3.0.1; 1 A 10.3.0.2");
 	ck_assert_str_eq(planes_status(planes, "dc1", "state"), "ok");
+	await_held(4);
 	fake_consul_lag(consul, 20);
 	fake_consul_wake(consul);
 	planes_await(planes, WEB, BOTH);
