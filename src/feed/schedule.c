@@ -6,9 +6,10 @@ enum {
 	BACKOFF_CAP_MS = 30000, /* 1,000 sidecars within 30 s are about 33 requests a second: bearable */
 	BACKOFF_DOUBLINGS = 6,  /* 0.5 s * 2^6 is the first step above the cap */
 	RARE_MS = BACKOFF_CAP_MS / 2, /* polls rarer than this are fewer than tries under that cap */
-	RARE_SPREAD = 4,      /* a quarter on top: those that fell into step part again within a few tries */
-	FIRST_FLOOR_MS = 100, /* full jitter may draw close to 0: a lost packet deserves one quick try */
-	LATER_FLOOR_MS = 500, /* a second failure is no lost packet */
+	RARE_SPREAD = 4, /* a quarter on top: those that fell into step part again within a few tries */
+	FIRST_FLOOR_MS =
+		100, /* a draw may be close to 0: a lost packet deserves one quick try, an answer some rest */
+	LATER_FLOOR_MS = 500,        /* a second failure is no lost packet */
 	RETRY_AFTER_MAX_MS = 300000, /* a registry that asks for a day would make us serve yesterday */
 	FRESH_INTERVALS_MAX = 3,  /* whoever set the interval wants to know; a cache's guess is only a hint */
 	WORK_SHARE = 10,          /* of the time: a tenth of a core is noticed by nobody */
@@ -38,6 +39,13 @@ static bool take_place(struct schedule *s)
 	return is_new;
 }
 
+static uint64_t draw_place(const struct schedule *s, struct random *r)
+{
+	const uint64_t pause = draw_interval(s, r), least = pause < FIRST_FLOOR_MS ? pause : FIRST_FLOOR_MS;
+
+	return least + draw(r, pause - least);
+}
+
 /* Sidecars that started together part after their first round, or jitter would need many rounds to part them.
  * Behind one cache an answer stops being fresh at the same instant for all who ask: so the draw comes on top.
  */
@@ -49,7 +57,7 @@ uint64_t schedule_after_success(struct schedule *s, uint64_t fresh_ms, struct ra
 
 	s->failures = 0;
 	if (asked <= s->interval_ms)
-		return is_first ? draw(r, draw_interval(s, r)) : draw_interval(s, r);
+		return is_first ? draw_place(s, r) : draw_interval(s, r);
 	if (is_first)
 		return asked + draw(r, s->interval_ms + s->jitter_ms);
 	return asked + draw(r, s->jitter_ms > asked / 10 ? s->jitter_ms : asked / 10);

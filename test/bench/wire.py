@@ -3,15 +3,18 @@
 
 import atexit
 import os
-import random
 import select
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
 ZONE = "service.local"
+
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # or what we started would stay
 
 
 def now_ns():
@@ -136,9 +139,9 @@ class Client:
 class Daemon(Program):
     """phonebookd with these blocks of a configuration."""
 
-    def __init__(self, build, blocks, log, directory):
-        (self.port,) = free_ports(1)
-        path = os.path.join(directory, "phonebook.conf")
+    def __init__(self, build, blocks, log, directory, port=None):
+        self.port = port if port is not None else free_ports(1)[0]
+        path = os.path.join(directory, f"{self.port}.conf")
         with open(path, "w") as f:
             f.write(f'listen = {{ "127.0.0.1:{self.port}" }}\nuser = ""\nlog-level = warning\n{blocks}\n')
         super().__init__([os.path.join(build, "src", "phonebookd"), "-c", path], log)
@@ -158,7 +161,3 @@ class Directory:
 
 def percentile(sorted_values, share):
     return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
-
-
-def shuffled(seed):
-    return random.Random(seed)
