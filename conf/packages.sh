@@ -8,7 +8,7 @@ packages_to_build='gcc libc6-dev meson ninja-build pkg-config|pkgconf libc-ares-
 	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev libjansson-dev libconfuse-dev libxxhash-dev'
 packages_to_try='bind9-dnsutils|dnsutils'
 packages_to_test='check clang libclang-rt-14-dev llvm clang-format musl-tools libssl-dev zlib1g-dev dnsperf curl
-	iproute2 iputils-ping python3'
+	iproute2 iputils-ping openssl python3'
 
 package_is_installed()
 {
@@ -73,4 +73,41 @@ packages_apt()
 {
 	# Another apt may be at work on a machine that has just started.
 	$packages_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+# packages_unpack PACKAGE DIR: the files of a package below DIR. Nothing is installed, and no daemon started, as
+# Debian does with daemons that it installs; needs no root. Fine if DIR is there already: it is whole then.
+packages_unpack()
+{
+	[ ! -d "$2" ] || return 0
+	if ! command -v dpkg-deb >/dev/null || ! command -v apt-get >/dev/null; then
+		echo "this is no Debian: install the counterpart of $1" >&2
+		return 1
+	fi
+
+	mkdir -p "$(dirname "$2")" && packages_room=$(mktemp -d "$2.XXXXXX") || return 1
+	if { (packages_fetch "$1") && mv "$packages_room/files" "$2"; } </dev/null >"$packages_room/log" 2>&1; then
+		rm -rf "$packages_room"
+		return 0
+	fi
+	cat "$packages_room/log" >&2
+	rm -rf "$packages_room"
+	echo "could not fetch and unpack $1; where it is installed that is not needed" >&2
+	return 1
+}
+
+# With lists of our own if those of this machine are absent or old: to renew them is root's business.
+packages_fetch()
+{
+	cd "$packages_room" && mkdir -p lists/partial cache/archives/partial || return 1
+	packages_own="-o Dir::State::Lists=$PWD/lists -o Dir::Cache=$PWD/cache"
+	packages_download "$1" ||
+		{ apt-get -qq $packages_own update && packages_download $packages_own "$1"; } || return 1
+	dpkg-deb -x "$1"_*.deb files
+}
+
+packages_download()
+{
+	# As root it would become a user for whom this directory is closed, and complain.
+	apt-get -qq -o APT::Sandbox::User= download "$@"
 }

@@ -132,6 +132,9 @@ flow()
 	build plain || return
 	run_flow daemon plain
 	run_flow registry plain
+	run_flow etcd plain
+	run_flow etcd_access plain
+	run_flow etcd_members plain
 	run_flow clients plain
 	run_flow quickstart plain
 }

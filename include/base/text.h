@@ -17,6 +17,9 @@ bool text_to_duration_ms(const char *text, uint64_t *ret);
 /* Reads "512", "64KiB", "16MiB", "1GiB" into octets. */
 bool text_to_size(const char *text, uint64_t *ret);
 
+/* Whether a control character is in it, as a line break, which would end a header. */
+bool text_has_control(const char *text, size_t len);
+
 /* Compares without regard to ASCII case. */
 bool text_equal_fold(const char *a, const char *b);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* config/tree.h -- the configuration between text and options, shared by the sources of this folder only.
  *
- *   file --text.c--> clean text --parse.c, rows.c--> blocks of checked values --config.c--> options
+ *   file --text.c--> clean text --parse.c--> blocks of checked values --config.c--> options
  *
- * The rows are the one list of keys. Everything lives in the arena of the tree. Main only.
+ * The rows (rows.c, registry_rows.c) are the one list of keys. Everything lives in the arena of the tree.
+ * Main only.
  */
 #ifndef PHONEBOOK_CONFIG_TREE_H
 #define PHONEBOOK_CONFIG_TREE_H
@@ -18,8 +19,9 @@
 
 enum {
 	CONFIG_SIZE_MAX = 1 << 20, /* of one file, octets: some 10,000 static instances */
-	CONFIG_ROWS_MAX = 16,      /* of one kind of block */
+	CONFIG_ROWS_MAX = 24,      /* of one kind of block */
 	CONFIG_ERROR_MAX = 512,
+	CONFIG_SOCKET_MAX = 107, /* sun_path without its NUL (unix(7)) */
 };
 
 enum block_kind {
@@ -30,6 +32,10 @@ enum block_kind {
 	BLOCK_INSTANCE, /* the one kind that stands in another, static */
 	BLOCK_FILE,
 	BLOCK_HTTP,
+	BLOCK_CONSUL,
+	BLOCK_ETCD,
+	BLOCK_KUBERNETES,
+	BLOCK_DNS,
 	BLOCK_FORWARD,
 	BLOCK_KINDS,
 };
@@ -41,14 +47,25 @@ enum row_type {
 	ROW_DURATION_MS, /* uint64_t */
 	ROW_SIZE,        /* uint64_t, octets */
 	ROW_WORD,        /* one of words -> enum, counted from 0 */
-	ROW_TEXT,        /* const char *, and so the next four */
+	ROW_FLAG,        /* bool */
+	ROW_TEXT,        /* const char *, and so down to ROW_TOKEN */
 	ROW_SERVICE,     /* a service's name without the zone */
 	ROW_LABEL,       /* of an instance or its port */
+	ROW_ZONE,        /* a domain name, or "" */
+	ROW_SELECTOR,    /* of labels, as Kubernetes has it */
 	ROW_PATH,        /* absolute */
 	ROW_URL,
-	ROW_TEXTS, /* lists are not stored by config_row_read(), only checked, element by element */
+	ROW_BASE_URL,  /* paths are put behind it, so it has no query */
+	ROW_AGENT_URL, /* the same, or unix:///path */
+	ROW_TOKEN,     /* a secret */
+	ROW_SERVER,    /* of somebody else, port 53 if none is given -> struct endpoint */
+	ROW_TEXTS,     /* const char *const * with NULL at the end, and so down to ROW_HEADERS */
+	ROW_SERVICES,
+	ROW_QUESTIONS,  /* "NAME" or "SERVICE=NAME" */
+	ROW_NAMESPACES, /* of Kubernetes */
+	ROW_BASE_URLS,
 	ROW_HEADERS,
-	ROW_LISTENERS, /* an address, port 53 if none is given */
+	ROW_LISTENERS, /* an address, port 53 if none is given; this list and the next are not stored */
 	ROW_SERVERS,   /* the same, of somebody else */
 };
 
@@ -56,8 +73,8 @@ enum row_type {
 struct config_row {
 	const char *key;
 	enum row_type type;
-	size_t at;            /* where the value goes in the struct of its kind of block */
-	uint64_t min, max;    /* of the value; octets of a text; elements of a list */
+	size_t at;         /* where the value goes in the struct of its kind of block; a list at 0: nowhere */
+	uint64_t min, max; /* of the value; octets of a text; elements of a list */
 	const char *fallback; /* the default, elements of a list on lines of their own; NULL: none */
 	const char *example;  /* for the reference, where there is no default */
 	const char *about;    /* one sentence for it and the manual */
@@ -70,7 +87,8 @@ struct config_kind {
 	const char *word;  /* as written; "root" for the file itself, as libconfuse calls it */
 	const char *title; /* for the reference; NULL: the file itself */
 	const char *about;
-	bool shown; /* in the reference, a block that stands there ready for use */
+	bool shown;    /* in the reference, a block that stands there ready for use */
+	bool registry; /* a registry, known by its title */
 	const struct config_row *rows;
 	size_t n_rows;
 };
@@ -121,12 +139,11 @@ void config_value_add(struct config_tree *t, struct config_value *v, const char 
 /* What the block says for the key, which must be one of its rows. */
 struct config_value *config_block_get(struct config_block *b, const char *key);
 
-/* Stores the values of the block, lists left out, in the struct at base, texts copied to the arena. */
+/* Stores the values of the block in the struct at base, texts copied to the arena. */
 void config_block_store(struct config_tree *t, const struct config_block *b, struct arena *arena, void *base);
 
-/* The texts of a list in the arena, NULL at the end; NULL when there is no memory. */
-const char *const *config_value_texts(struct config_tree *t, const struct config_value *v,
-				      struct arena *arena);
+/* What was written for a key, e.g. a default that depends on other keys, given to a value that has none. */
+void config_block_fill(struct config_tree *t, struct config_block *b, const char *key, const char *text);
 
 /* Memory of the arena for n things; NULL when there is none, which the tree remembers. */
 void *config_tree_alloc(struct config_tree *t, struct arena *arena, size_t n, size_t size);
@@ -135,7 +152,7 @@ void *config_tree_alloc(struct config_tree *t, struct arena *arena, size_t n, si
 void config_complain(struct config_tree *t, const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* rows.c */
+/* rows.c, registry_rows.c */
 
 const struct config_kind *config_kind(enum block_kind kind);
 
@@ -143,6 +160,9 @@ const struct config_kind *config_kind(enum block_kind kind);
 const struct config_row *config_row_find(enum block_kind kind, const char *key);
 
 bool config_row_is_list(const struct config_row *row);
+
+/* True for a list that is stored as texts. */
+bool config_row_is_texts(const struct config_row *row);
 
 /* True for a key or block that a later version will understand. */
 bool config_row_is_later(const char *key);
@@ -153,6 +173,15 @@ bool config_row_is_later(const char *key);
  * NULL or the row a list. Texts are borrowed. False with what is wrong in error. */
 bool config_row_read(const struct config_row *row, const char *text, void *base,
 		     char error[CONFIG_ERROR_MAX]);
+
+/* check.c */
+
+/* The same for a text or one of a list, writing nothing. */
+bool config_text_check(const struct config_row *row, const char *text, char error[CONFIG_ERROR_MAX]);
+
+/* Says in error what is wrong; false, for the value has been refused. */
+bool config_refuse(char error[CONFIG_ERROR_MAX], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* text.c */
 
@@ -170,11 +199,23 @@ bool config_text_clean(struct config_tree *t, const char *file, char *text, size
 int config_parse(const char *path, struct config_tree *t);
 
 /* registries.c, zones.c: the options of the feeding plane from blocks whose defaults
- * have been filled in. Problems are reported to the tree. Zones come last: they refer to registries. */
+ * have been filled in. Problems are reported to the tree. Registries come after our own addresses, which none
+ * of them may ask, and zones last: they refer to registries. */
 
 struct feed_options;
 
 void config_build_registries(struct config_tree *t, struct feed_options *feed);
 void config_build_zones(struct config_tree *t, struct feed_options *feed);
+
+/* remote.c: what cannot be said by a row about the block of a registry that is asked over a network. */
+
+struct registry_options;
+
+/* Fills in the defaults that depend on other keys, other blocks or where we run. */
+void config_fill_remote(struct config_tree *t, struct config_block *b);
+
+/* Checks the keys against each other, and finishes the options that were stored from them. */
+void config_finish_remote(struct config_tree *t, struct config_block *b, const struct feed_options *feed,
+			  struct registry_options *o);
 
 #endif

@@ -35,7 +35,7 @@ enum outcome {
 
 struct answer {
 	enum outcome outcome;
-	int status; /* of c-ares, if failed */
+	int error; /* if failed: -ETIMEDOUT, -EINVAL (not a host name), ... */
 	unsigned ttl_s;
 	struct addresses addresses;
 };

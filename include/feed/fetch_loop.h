@@ -22,8 +22,8 @@ int fetch_loop_create(struct event_base *base, void (*ended)(struct transfer *t)
 /* All transfers must be stopped. NULL is fine. */
 void fetch_loop_destroy(struct fetch_loop *l);
 
-/* Starts a prepared transfer, to be ended within the time left. */
-int fetch_loop_start(struct fetch_loop *l, struct transfer *t, uint64_t time_left_ms);
+/* Starts a prepared transfer, to be connected within the time left. */
+int fetch_loop_start(struct fetch_loop *l, struct transfer *t, uint64_t connect_left_ms);
 
 /* Takes the transfer out, in whatever state it is. */
 void fetch_loop_stop(struct fetch_loop *l, struct transfer *t);

@@ -3,6 +3,7 @@
  *
  *   inotify on the directory (and on a file behind a link) --> changed() --> feeder starts a round
  *   files_read: glob, one result a file, unchanged ones not read again
+ *   files_read_changed: one result for each file that inotify has named
  *
  * Feeder thread only. Reads are plain blocking reads of local files.
  */
@@ -29,5 +30,10 @@ void files_destroy(struct files *f); /* NULL is fine */
  * unchanged, one that cannot be read or has just gone as an error result. A glob without matches is no file
  * at all; one whose directory does not exist, or cannot be listed, is one error result under its own name. */
 int files_read(struct files *f, int (*take)(void *context, const struct fetch_result *result), void *context);
+
+/* The same for those only that have changed since the last reading of either sort, as partial results; a file
+ * that is gone is an error result. -EAGAIN, and nothing given, where it is not known that these are all. */
+int files_read_changed(struct files *f, int (*take)(void *context, const struct fetch_result *result),
+		       void *context);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* feed/poller.h -- one registry at work: when it is asked, what it said last, what of it is believed.
  *
- *   timer or file change --> round --> snapshot --> brake --> believed --> changed()
- *                              |
- *                              +-- failed: what was believed stays, the pause grows
+ *   crew of errands --> ledger --settle--> snapshot --> brake --> believed --> changed()
+ *                         |
+ *                         +-- failed: what was believed stays, the pause grows
  *
  * Feeder thread only.
  */
@@ -27,6 +27,7 @@ struct poller_options {
 	size_t row; /* of the freshness board; also the registry's index */
 	struct event_base *loop;
 	struct fetcher *fetcher;
+	struct querier *querier;
 	struct freshness *freshness;
 	struct random *random;
 	brake_limit_fn brake;
@@ -43,7 +44,7 @@ struct poller_options {
 
 int poller_create(const struct poller_options *o, struct poller **ret);
 
-/* Starts the first round, now or when it is due. */
+/* Starts the first rounds, now or when they are due. */
 void poller_start(struct poller *p);
 
 /* Ends what is in flight. NULL is fine. */
@@ -52,7 +53,7 @@ void poller_destroy(struct poller *p);
 /* What is believed now; NULL before the first good round. Borrowed. */
 struct snapshot *poller_snapshot(const struct poller *p);
 
-/* True after the first round, good or bad. */
+/* True after the first round of all that was known from the beginning, good or bad. */
 bool poller_is_concluded(const struct poller *p);
 
 #endif

@@ -12,12 +12,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buffer.h"
+
 struct event_base;
 struct watch;
 
-/* Watches the way to path, which is borrowed and shorter than PATH_MAX. changed() is called at most every
- * 10 ms and last in its event: it may destroy the watch. A directory that does not exist yet, or no inotify
- * at all, is no error. */
+/* Watches the way to path, which is borrowed and shorter than PATH_MAX. changed() is called at once when a
+ * file has been written, has come or has gone, else after 10 ms; at most every 10 ms; and last in its event:
+ * it may destroy the watch. A directory that does not exist yet, or no inotify at all, is no error. */
 int watch_create(struct event_base *loop, const char *path, void (*changed)(void *context), void *context,
 		 struct watch **ret);
 
@@ -32,5 +34,9 @@ void watch_files(struct watch *w, char *const paths[], size_t n);
 
 /* Ends the watches that were not renewed since watch_begin(). */
 void watch_end(struct watch *w);
+
+/* Hands over, one behind the other with a NUL each, the names of the files in the glob's own directory that
+ * have changed since watch_begin(), or since this was last called. False: more may have, or elsewhere. */
+bool watch_take(struct watch *w, struct buffer *ret);
 
 #endif

@@ -51,14 +51,23 @@ struct round_counts {
 /* A good round ended at now_ms (feeder). */
 void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts);
 
+/* A moment that is always now: the registry would tell of every change. */
+#define FRESHNESS_NOW UINT64_MAX
+
+/* What is known was true until then: a moment, or FRESHNESS_NOW (feeder). */
+void freshness_heard(struct freshness *f, size_t row, uint64_t true_ms);
+
+void freshness_state(struct freshness *f, size_t row, enum registry_state state);
+
 /* What is believed has changed without a new round: its age and state stay (feeder). */
 void freshness_recount(struct freshness *f, size_t row, const struct round_counts *counts);
 
 /* A round failed (feeder). */
 void freshness_bad(struct freshness *f, size_t row);
 
-/* Carries one row of an older board over to a row of a newer one (feeder, at a reload). */
-void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row);
+/* Carries one row of an older board over to a row of a newer one, at now_ms (feeder, at a reload). */
+void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row,
+		       uint64_t now_ms);
 
 /* The row as it is at now_ms (any thread). */
 void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, struct freshness_view *ret);

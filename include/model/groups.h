@@ -43,8 +43,9 @@ int groups_add(struct groups *gs, struct group *g, const struct instance *in);
 int groups_keep(struct groups *gs, struct group *g, const struct service *s);
 
 /* One service for each group, sorted by name, of which the caller is a user; ret has room for gs->n. Those
- * equal to one of before (sorted too) are that one. Reports alike become one instance: the first stands, with
- * the tags of all. Nothing but groups_empty() may follow. */
+ * equal to one of before (sorted too) are that one. Reports alike become one instance: the healthiest stands,
+ * among equals the one of higher weight, of lower priority, the first; with the tags of all and the smallest
+ * of their caps on TTLs. Nothing but groups_empty() may follow. */
 int groups_make_services(struct groups *gs, const struct service *const before[], size_t n_before,
 			 const struct service *ret[]);
 

@@ -58,11 +58,12 @@ struct report {
 	int64_t port;     /* 0: none; outside 0 .. 65535 drops the instance */
 	int64_t weight;   /* below 0 counts as 1, above 65535 as 65535 */
 	int64_t priority; /* brought into 0 .. 65535 */
+	uint32_t ttl_s;   /* answers with it should not have a higher TTL; above TTL_CAP_MAX_S: no cap */
 	enum health health;
 	enum protocol protocol;
 };
 
-/* A report with nothing in it but the defaults: weight 1, passing, any protocol. */
+/* A report with nothing in it but the defaults: weight 1, passing, any protocol, no cap. */
 struct report report_blank(void);
 
 /* The folded name of a service, or DROP_SERVICE_NAME or DROP_RESERVED. text may be NULL. */

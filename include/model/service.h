@@ -17,6 +17,9 @@
 enum health { HEALTH_PASSING, HEALTH_WARNING, HEALTH_CRITICAL };
 enum protocol { PROTOCOL_ANY, PROTOCOL_TCP, PROTOCOL_UDP };
 
+/* No TTL of ours is higher than that; no cap above it says anything. */
+enum { TTL_CAP_MAX_S = 30, TTL_CAP_NONE = UINT8_MAX };
+
 struct metadata {
 	const char *key, *value;
 };
@@ -26,6 +29,7 @@ struct instance {
 	struct address address; /* len 0: known by host only */
 	uint8_t health;         /* enum health */
 	uint8_t protocol;       /* enum protocol */
+	uint8_t ttl_s;          /* no answer with it has a higher TTL; TTL_CAP_NONE: no cap */
 	uint16_t port;          /* 0: none */
 	uint16_t weight, priority;
 	uint16_t n_tags, n_metadata;

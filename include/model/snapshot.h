@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/findings.h"
 #include "model/report.h"
 #include "model/service.h"
 
@@ -25,16 +26,13 @@ enum {
 	/* Of memory for the instances of one registry and their texts: 256 for each of a million. A round
 	 * under way needs as much again, and so does the table. */
 	SNAPSHOT_OCTETS_MAX = 256 << 20,
-	REMARKS_MAX = 8,
 };
 
 struct snapshot {
-	const struct service **services; /* sorted by name (strcmp), each name once */
 	size_t n_services, n_instances;
-	size_t dropped[DROP_REASONS];
-	char *remarks[REMARKS_MAX]; /* oddities of this round in plain text, for log and explain */
-	size_t n_remarks;
 	size_t users;
+	const struct findings *findings;  /* NULL: nothing was wrong */
+	const struct service *services[]; /* sorted by name (strcmp), each name once */
 };
 
 struct snapshot_builder;
@@ -44,6 +42,9 @@ struct snapshot_builder *snapshot_builder_create(void);
 
 /* Throws the round away. NULL is fine. */
 void snapshot_builder_destroy(struct snapshot_builder *b);
+
+/* Throws away what was added, for another round to begin. */
+void snapshot_builder_empty(struct snapshot_builder *b);
 
 /* Checks one report and takes it in, or drops and counts it. Returns 0 in both cases, -ENOMEM spoils the
  * round. */
@@ -87,11 +88,27 @@ void snapshot_release(struct snapshot *s);
 /* The service of that folded name, or NULL. */
 const struct service *snapshot_find(const struct snapshot *s, const char *name);
 
+/* What was dropped in this round, and oddities of it in plain text, for log and explain. */
+size_t snapshot_dropped(const struct snapshot *s, enum drop reason);
+size_t snapshot_n_remarks(const struct snapshot *s);
+const char *snapshot_remark(const struct snapshot *s, size_t i);
+
 /* True when both share all services, as a snapshot does with the one before it that had the same content. */
 bool snapshot_is_same(const struct snapshot *a, const struct snapshot *b);
 
 /* Calls changed() for each service that is in one but not the other, or differs; either may be NULL. */
 void snapshot_compare(const struct snapshot *before, const struct snapshot *after,
 		      void (*changed)(void *context, const char *name), void *context);
+
+/* A service as it is instead; NULL: it is not there. */
+struct snapshot_change {
+	const char *name;
+	const struct service *service;
+};
+
+/* A snapshot as from (NULL: an empty one) but for n changes, which are sorted by name (strcmp), each name
+ * once; with these findings (NULL: none). All services are shared, the caller is the first user. -ENOMEM. */
+int snapshot_derive(const struct snapshot *from, const struct snapshot_change changes[], size_t n,
+		    const struct findings *findings, struct snapshot **ret);
 
 #endif

@@ -28,6 +28,7 @@ enum rcode {
 enum rrtype {
 	RRTYPE_A = 1,
 	RRTYPE_NS = 2,
+	RRTYPE_CNAME = 5,
 	RRTYPE_SOA = 6,
 	RRTYPE_PTR = 12,
 	RRTYPE_HINFO = 13,

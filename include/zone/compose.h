@@ -22,7 +22,8 @@
 #include "zone/options.h"
 #include "zone/policy.h"
 
-/* The block of one service of the zone. -ENAMETOOLONG when no name of it fits
+/* The block of one service of the zone; its TTL is the zone's or the service's own, or the smallest cap of an
+ * instance selected. -ENAMETOOLONG when no name of it fits
  * into 255 octets, -ENOMEM. */
 int compose_service(const struct zone_options *z, const char *service, const struct selection *selection,
 		    struct block **ret);

@@ -30,7 +30,7 @@ struct member {
 
 struct selection {
 	bool known;          /* some registry of the zone knows the service */
-	bool failed_open;    /* none was healthy enough: all are answered */
+	bool failed_open;    /* none was healthy enough: the best there are are answered */
 	uint64_t registries; /* whose data this is, one bit each */
 	struct member *members;
 	size_t n;

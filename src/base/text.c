@@ -63,6 +63,15 @@ bool text_to_size(const char *text, uint64_t *ret)
 	return read_with_unit(text, units, ret);
 }
 
+bool text_has_control(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return true;
+	}
+	return false;
+}
+
 bool text_equal_fold(const char *a, const char *b)
 {
 	while (*a != '\0' && octet_fold((uint8_t)*a) == octet_fold((uint8_t)*b)) {

@@ -85,13 +85,14 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	return 0;
 }
 
+/* No key of ours has a digit, and hardly a token has none. */
 static bool could_be_key(const char *text)
 {
-	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] == '\0';
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_")] == '\0';
 }
 
-/* A header that has lost its comma ends up where a key or a comma should be, and may be a secret: only what
- * could be a key is shown. */
+/* A header that has lost its comma, or a token its equal sign, ends up where a key or a comma should be, and
+ * may be a secret: only what could be a key is shown. */
 static void complain_about_token(const cfg_t *cfg, const char *token)
 {
 	if (could_be_key(token))

@@ -17,7 +17,7 @@ enum { REGISTRY_NAME_MAX = 63 };
 
 static bool is_registry(const struct config_block *b)
 {
-	return b->kind == BLOCK_STATIC || b->kind == BLOCK_FILE || b->kind == BLOCK_HTTP;
+	return config_kind(b->kind)->registry;
 }
 
 /* Everything the registry was told, defaults filled in; lengths and ends by NULs that no value can hold. */
@@ -107,11 +107,8 @@ static void check_instances(struct config_tree *t, struct config_block **blocks,
 static void build_instance(struct config_tree *t, struct config_block *b, struct arena *arena,
 			   struct static_instance *ret)
 {
-	const struct config_value *tags = config_block_get(b, "tags");
-
 	ret->address = arena_text(arena, b->title, strlen(b->title));
-	ret->tags = config_value_texts(t, tags, arena);
-	ret->n_tags = tags->n;
+	ret->n_tags = config_block_get(b, "tags")->n;
 	if (ret->address == NULL)
 		t->out_of_memory = true;
 	config_block_store(t, b, arena, ret);
@@ -142,34 +139,19 @@ static void build_instances(struct config_tree *t, struct config_block *registry
 	check_instances(t, blocks, n);
 }
 
-static void check_http(struct config_tree *t, const struct config_block *b, const struct http_options *http)
-{
-	if ((http->cert_file == NULL) != (http->key_file == NULL))
-		config_complain(t, b->file, b->line, "http \"%s\": cert-file and key-file go together",
-				b->title);
-	if ((http->user == NULL) != (http->password_file == NULL))
-		config_complain(t, b->file, b->line, "http \"%s\": user and password-file go together",
-				b->title);
-	if (http->user != NULL && http->token_file != NULL)
-		config_complain(t, b->file, b->line, "http \"%s\": either user or token-file, not both",
-				b->title);
-}
-
-static void build_registry(struct config_tree *t, struct config_block *b, struct arena *arena,
+static void build_registry(struct config_tree *t, struct config_block *b, struct feed_options *feed,
 			   struct registry_options *ret)
 {
 	ret->kind = config_kind(b->kind)->word;
-	ret->name = arena_text(arena, b->title, strlen(b->title));
+	ret->name = arena_text(&feed->arena, b->title, strlen(b->title));
 	if (ret->name == NULL)
 		t->out_of_memory = true;
-	ret->service_label = "service"; /* for static, which has no such key */
-	config_block_store(t, b, arena, ret);
+	ret->service_label = "service"; /* for kinds without such a key */
+	config_fill_remote(t, b);
+	config_block_store(t, b, &feed->arena, ret);
 	if (b->kind == BLOCK_STATIC)
-		build_instances(t, b, arena, ret);
-	if (b->kind == BLOCK_HTTP) {
-		ret->http.headers = config_value_texts(t, config_block_get(b, "headers"), arena);
-		check_http(t, b, &ret->http);
-	}
+		build_instances(t, b, &feed->arena, ret);
+	config_finish_remote(t, b, feed, ret);
 	ret->fingerprint = fingerprint(t, b);
 }
 
@@ -203,7 +185,8 @@ void config_build_registries(struct config_tree *t, struct feed_options *feed)
 	if (n == 0)
 		config_complain(
 			t, t->first->file, 0,
-			"no registry, so there is nothing to answer: write a static, file or http block");
+			"no registry, so there is nothing to answer: write a static, file, http, consul, etcd, "
+			"kubernetes or dns block");
 	if (excess != NULL)
 		config_complain(t, excess->file, excess->line, "more than %d registries",
 				FRESHNESS_REGISTRIES_MAX);
@@ -217,6 +200,6 @@ void config_build_registries(struct config_tree *t, struct feed_options *feed)
 		if (!is_registry(b))
 			continue;
 		check_registry_name(t, b);
-		build_registry(t, b, &feed->arena, &feed->registries[feed->n_registries++]);
+		build_registry(t, b, feed, &feed->registries[feed->n_registries++]);
 	}
 }

@@ -91,24 +91,16 @@ struct config_value *config_block_get(struct config_block *b, const char *key)
 	return &b->values[row - config_kind(b->kind)->rows];
 }
 
-void config_block_store(struct config_tree *t, const struct config_block *b, struct arena *arena, void *base)
+void config_block_fill(struct config_tree *t, struct config_block *b, const char *key, const char *text)
 {
-	const struct config_kind *kind = config_kind(b->kind);
-	char error[CONFIG_ERROR_MAX];
+	struct config_value *v = config_block_get(b, key);
 
-	for (size_t i = 0; i < kind->n_rows; i++) {
-		const struct config_text *first = b->values[i].first;
-
-		if (first == NULL || config_row_is_list(&kind->rows[i]))
-			continue;
-		const char *text = keep_text(t, arena, first->text, strlen(first->text));
-		if (text != NULL) /* refused: that has been reported when it was parsed */
-			(void)config_row_read(&kind->rows[i], text, base, error);
-	}
+	if (v->n == 0)
+		config_value_add(t, v, text, strlen(text), b->file, b->line);
 }
 
-const char *const *config_value_texts(struct config_tree *t, const struct config_value *v,
-				      struct arena *arena)
+/* The texts of a list, NULL at the end. */
+static const char *const *keep_texts(struct config_tree *t, const struct config_value *v, struct arena *arena)
 {
 	const char **texts = config_tree_alloc(t, arena, v->n + 1, sizeof(*texts));
 	size_t n = 0;
@@ -118,4 +110,26 @@ const char *const *config_value_texts(struct config_tree *t, const struct config
 	for (const struct config_text *e = v->first; e != NULL; e = e->next)
 		texts[n++] = keep_text(t, arena, e->text, strlen(e->text));
 	return texts;
+}
+
+static void store_value(struct config_tree *t, const struct config_row *row, const struct config_value *v,
+			struct arena *arena, void *base)
+{
+	char error[CONFIG_ERROR_MAX];
+
+	if (config_row_is_texts(row) && row->at > 0)
+		*(const char *const **)((char *)base + row->at) = keep_texts(t, v, arena);
+	if (config_row_is_list(row) || v->n == 0)
+		return;
+	const char *text = keep_text(t, arena, v->first->text, strlen(v->first->text));
+	if (text != NULL) /* refused: that has been reported when it was parsed */
+		(void)config_row_read(row, text, base, error);
+}
+
+void config_block_store(struct config_tree *t, const struct config_block *b, struct arena *arena, void *base)
+{
+	const struct config_kind *kind = config_kind(b->kind);
+
+	for (size_t i = 0; i < kind->n_rows; i++)
+		store_value(t, &kind->rows[i], &b->values[i], arena, base);
 }

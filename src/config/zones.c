@@ -59,6 +59,39 @@ static void build_order(struct config_tree *t, struct config_block *b, const str
 		indexes[ret->n_registries++] = i;
 }
 
+static void complain_about_age(struct config_tree *t, const struct registry_options *r,
+			       const struct config_block *b, const char *limit)
+{
+	struct config_block *registry = t->first;
+
+	while (strcmp(config_kind(registry->kind)->word, r->kind) != 0 ||
+	       strcmp(registry->title, r->name) != 0)
+		registry = registry->next;
+	const struct config_text *e = config_block_get(registry, "interval")->first;
+	config_complain(
+		t, e->file, e->line,
+		"interval: \"%s\" in %s \"%s\" is not below stale-after = %s in %s \"%s\": good data would be "
+		"marked as stale again and again",
+		e->text, r->kind, r->name, limit, config_kind(b->kind)->word, b->title);
+}
+
+/* What the block of a zone, or of a service in it, calls stale must leave its registries the time between two
+ * polls, in which what they said grows old. A watch would tell of each change, and static instances stay. */
+static void check_age(struct config_tree *t, struct config_block *b, const struct feed_options *feed,
+		      const struct zone_options *z, uint64_t stale_after_ms)
+{
+	const struct config_value *limit = config_block_get(b, "stale-after");
+
+	if (limit->n == 0 || stale_after_ms == 0)
+		return; /* as in the zone; or refused, and reported */
+	for (size_t i = 0; i < z->n_registries; i++) {
+		const struct registry_options *r = &feed->registries[z->registries[i]];
+
+		if (!r->watch && r->interval_ms >= stale_after_ms)
+			complain_about_age(t, r, b, limit->first->text);
+	}
+}
+
 /* What is wrong with the name of a zone, given those that came before it; false when it has been reported. */
 static bool read_origin(struct config_tree *t, const struct config_block *b, const struct feed_options *feed,
 			const struct config_block *const *before, struct name *ret)
@@ -101,6 +134,7 @@ static void build_zones(struct config_tree *t, struct feed_options *feed)
 			continue;
 		config_block_store(t, b, &feed->arena, z);
 		build_order(t, b, feed, &feed->arena, z);
+		check_age(t, b, feed, z, z->answer.stale_after_ms);
 		blocks[feed->n_zones++] = b;
 	}
 }
@@ -173,21 +207,22 @@ static void build_service(struct config_tree *t, const struct placed *p, struct 
 }
 
 /* Sorted by zone and name, the services of each zone are one piece of one array. */
-static void build_sorted(struct config_tree *t, struct placed *placed, size_t n, struct arena *arena)
+static void build_sorted(struct config_tree *t, struct feed_options *feed, struct placed *placed, size_t n)
 {
-	struct service_options *services = config_tree_alloc(t, arena, n, sizeof(*services));
+	struct service_options *services = config_tree_alloc(t, &feed->arena, n, sizeof(*services));
 
 	if (services == NULL)
 		return;
 	qsort(placed, n, sizeof(placed[0]), compare_placed);
 	for (size_t i = 0; i < n; i++) {
-		const struct config_block *b = placed[i].block;
+		struct config_block *b = placed[i].block;
 		struct zone_options *z = placed[i].zone;
 
 		if (i > 0 && compare_placed(&placed[i - 1], &placed[i]) == 0)
 			config_complain(t, b->file, b->line, "service \"%s\": given twice, also at %s:%d",
 					b->title, placed[i - 1].block->file, placed[i - 1].block->line);
-		build_service(t, &placed[i], arena, &services[i]);
+		build_service(t, &placed[i], &feed->arena, &services[i]);
+		check_age(t, b, feed, z, services[i].answer.stale_after_ms);
 		if (z->n_services++ == 0)
 			z->services = &services[i];
 	}
@@ -208,7 +243,7 @@ static void build_services(struct config_tree *t, struct feed_options *feed)
 
 	for (struct config_block *b = first; b != NULL; b = config_tree_next(b->next, BLOCK_SERVICE))
 		n += place_service(t, feed, b, &placed[n]);
-	build_sorted(t, placed, n, &feed->arena);
+	build_sorted(t, feed, placed, n);
 }
 
 void config_build_zones(struct config_tree *t, struct feed_options *feed)

@@ -5,15 +5,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "feed/fetch_transfer.h"
 #include "feed/secret.h"
 
-/* A line break would begin another header. */
 static bool has_control(const char *text)
 {
-	while ((unsigned char)*text >= ' ' && *text != 0x7f)
-		text++;
-	return *text != '\0';
+	return text_has_control(text, strlen(text));
 }
 
 static int add_line(struct transfer *t, const char *line)
@@ -36,18 +34,23 @@ static int add_header(struct transfer *t, const char *name, const char *value)
 	return add_line(t, line);
 }
 
-/* --- what the administrator wrote --- */
+/* --- what the administrator and the kind wrote --- */
 
-/* Whether he wrote a header of that name himself; then it is his business. */
-static bool has_header(const struct http_options *http, const char *name)
+static bool list_has(const char *const *headers, const char *name)
 {
 	const size_t len = strlen(name);
 
-	for (size_t i = 0; http->headers != NULL && http->headers[i] != NULL; i++) {
-		if (strncasecmp(http->headers[i], name, len) == 0 && http->headers[i][len] == ':')
+	for (size_t i = 0; headers != NULL && headers[i] != NULL; i++) {
+		if (strncasecmp(headers[i], name, len) == 0 && headers[i][len] == ':')
 			return true;
 	}
 	return false;
+}
+
+/* Whether one of them wrote a header of that name himself; then it is his business. */
+static bool has_header(const struct transfer *t, const char *name)
+{
+	return list_has(t->http->headers, name) || list_has(t->request.headers, name);
 }
 
 static int add_own_header(struct transfer *t, const char *line)
@@ -59,9 +62,8 @@ static int add_own_header(struct transfer *t, const char *line)
 	return add_line(t, line);
 }
 
-static int add_own_headers(struct transfer *t)
+static int add_own_headers(struct transfer *t, const char *const *headers)
 {
-	const char *const *headers = t->http->headers;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && headers != NULL && headers[i] != NULL; i++)
@@ -72,9 +74,9 @@ static int add_own_headers(struct transfer *t)
 /* --- what we add --- */
 
 /* An ETag makes the date superfluous (RFC 9110 section 13.1.3). */
-static int add_validator(struct transfer *t, const struct fetch_request *request)
+static int add_validator(struct transfer *t)
 {
-	const char *etag = request->etag, *date = request->last_modified;
+	const char *etag = t->request.etag, *date = t->request.last_modified;
 
 	if (etag != NULL && !has_control(etag))
 		return add_header(t, "If-None-Match", etag);
@@ -82,6 +84,20 @@ static int add_validator(struct transfer *t, const struct fetch_request *request
 		return add_header(t, "If-Modified-Since", date);
 	return 0;
 }
+
+/* libcurl would wait for a "100 Continue" before a body it finds large. */
+static int add_body_headers(struct transfer *t)
+{
+	int r = 0;
+
+	if (t->request.body == NULL)
+		return 0;
+	if (!has_header(t, "Content-Type"))
+		r = add_header(t, "Content-Type", "application/json");
+	return r == 0 ? add_line(t, "Expect:") : r;
+}
+
+/* --- who asks --- */
 
 static int read_secret(struct transfer *t, const char *what, const char *path, const char **ret)
 {
@@ -97,22 +113,34 @@ static int read_secret(struct transfer *t, const char *what, const char *path, c
 	return 0;
 }
 
-static int add_token(struct transfer *t)
+static int add_authorization(struct transfer *t, const char *value)
 {
-	const char *token;
+	if (has_control(value))
+		return transfer_fail(t, -EINVAL, "authorization: control character inside");
+	return add_header(t, "Authorization", value);
+}
 
-	if (t->http->token_file == NULL)
-		return 0;
-	const int r = read_secret(t, "token file", t->http->token_file, &token);
-	if (r < 0)
-		return r;
-
+static int add_bearer(struct transfer *t, const char *token)
+{
 	const size_t size = strlen(token) + sizeof("Bearer ");
 	char *value = arena_alloc(&t->arena, size);
+
 	if (value == NULL)
 		return transfer_fail(t, -ENOMEM, "no memory");
 	snprintf(value, size, "Bearer %s", token);
-	return add_header(t, "Authorization", value);
+	return add_authorization(t, value);
+}
+
+static int add_token(struct transfer *t)
+{
+	const char *token = t->http->token;
+	int r = 0;
+
+	if (token == NULL && t->http->token_file == NULL)
+		return 0;
+	if (token == NULL)
+		r = read_secret(t, "token file", t->http->token_file, &token);
+	return r == 0 ? add_bearer(t, token) : r;
 }
 
 /* libcurl makes the header of these. */
@@ -133,18 +161,28 @@ static int add_user(struct transfer *t)
 	return 0;
 }
 
-int transfer_add_headers(struct transfer *t, const struct fetch_request *request)
+static int add_who(struct transfer *t)
 {
-	int r = add_own_headers(t);
+	if (t->request.authorization != NULL)
+		return add_authorization(t, t->request.authorization);
+	const int r = add_token(t);
+	return r == 0 ? add_user(t) : r;
+}
 
-	if (r == 0 && !has_header(t->http, "Accept"))
+int transfer_add_headers(struct transfer *t)
+{
+	int r = add_own_headers(t, t->http->headers);
+
+	if (r == 0)
+		r = add_own_headers(t, t->request.headers);
+	if (r == 0 && !has_header(t, "Accept"))
 		r = add_header(t, "Accept", "application/json");
 	if (r == 0)
-		r = add_validator(t, request);
+		r = add_body_headers(t);
 	if (r == 0)
-		r = add_token(t);
+		r = add_validator(t);
 	if (r == 0)
-		r = add_user(t);
+		r = add_who(t);
 	if (r == 0)
 		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 	return r;

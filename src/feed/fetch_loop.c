@@ -11,8 +11,13 @@
 #include "base/clock.h"
 
 enum {
-	NUDGE_MS = 20,        /* see nudge_soon() */
-	CONNECTIONS_MAX = 64, /* kept open; libcurl would keep four for each request in flight */
+	NUDGE_MS = 20, /* see nudge_soon() */
+	/* Open at a time, those in use and those kept for the next poll together; above it libcurl closes
+	 * each connection after its request. A hundred held requests of one registry, the streams of others
+	 * and the polls beside them stay below: with fewer, every poll would open a connection of its own.
+	 * With more, and many registries, a process with the usual 1,024 descriptors would come near its
+	 * end. (How many one server allows us is for who starts the requests: Consul's agent allows 200.) */
+	CONNECTIONS_MAX = 256,
 };
 
 TAILQ_HEAD(transfers, transfer);
@@ -140,14 +145,6 @@ static void stop_searching(struct fetch_loop *l, struct transfer *t)
 	t->is_searching = false;
 }
 
-static bool is_connecting(const struct transfer *t)
-{
-	curl_off_t connected_us = 0;
-
-	curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-	return connected_us == 0;
-}
-
 static void on_nudge(evutil_socket_t fd, short what, void *arg)
 {
 	struct fetch_loop *l = arg;
@@ -160,7 +157,7 @@ static void on_nudge(evutil_socket_t fd, short what, void *arg)
 	reap(l);
 	for (struct transfer *t = TAILQ_FIRST(&l->searching); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
-		if (!is_connecting(t))
+		if (transfer_is_connected(t))
 			stop_searching(l, t);
 	}
 	if (!TAILQ_EMPTY(&l->searching))
@@ -169,10 +166,12 @@ static void on_nudge(evutil_socket_t fd, short what, void *arg)
 
 /* --- transfers --- */
 
-/* The time left also goes to libcurl, which gives the first of several addresses only half of it. */
-int fetch_loop_start(struct fetch_loop *l, struct transfer *t, uint64_t time_left_ms)
+/* The time left also goes to libcurl, which gives the first of several addresses only half of it. All other
+ * limits are the fetcher's: libcurl knows none for a stream that is silent. */
+int fetch_loop_start(struct fetch_loop *l, struct transfer *t, uint64_t connect_left_ms)
 {
-	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)time_left_ms);
+	t->run_ms = clock_ms();
+	curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_left_ms);
 	if (curl_multi_add_handle(l->multi, t->easy) != CURLM_OK)
 		return -ENOMEM;
 	if (t->n_addresses > 1)

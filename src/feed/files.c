@@ -2,39 +2,27 @@
 #include "feed/files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "feed/one_file.h"
 #include "feed/watch.h"
 
 enum {
 	/* A file a process of a large host, and more; a glob over a wrong directory must not read the disk.
 	 */
 	FILES_MAX = 16384,
-	RACY_NS = 100000000, /* many times a kernel tick, the granularity of file times */
-};
-
-/* Tells one content of a file from another without reading it. */
-struct stamp {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec modified, changed;
 };
 
 struct known {
 	const char *path;
 	struct stamp stamp;
-	bool sure; /* false: an error, or so young that the next write may not move its times */
 };
 
 /* What one complete files_read() found, in the order of the paths. */
@@ -54,89 +42,6 @@ struct files {
 
 /* --- reading --- */
 
-static struct stamp stamp_of(const struct stat *st)
-{
-	return (struct stamp){ .device = st->st_dev,
-			       .inode = st->st_ino,
-			       .size = st->st_size,
-			       .modified = st->st_mtim,
-			       .changed = st->st_ctim };
-}
-
-static bool time_equal(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static bool stamp_equal(const struct stamp *a, const struct stamp *b)
-{
-	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       time_equal(&a->modified, &b->modified) && time_equal(&a->changed, &b->changed);
-}
-
-/* Every write moves the time of change, which nobody can set; so only its age tells whether the next write
- * will be seen. A time in the future counts as young. */
-static bool is_old_enough(const struct stamp *stamp)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	const int64_t age_s = (int64_t)now.tv_sec - stamp->changed.tv_sec;
-	if (age_s < 0)
-		return false;
-	return age_s > 1 || age_s * 1000000000 + now.tv_nsec - stamp->changed.tv_nsec > RACY_NS;
-}
-
-/* Reads up to max_size octets of an open file, NUL behind. */
-static int read_octets(int fd, uint64_t max_size, struct buffer *body)
-{
-	for (;;) {
-		char *room = buffer_reserve(body, 16384);
-
-		if (room == NULL)
-			return -ENOMEM;
-		const ssize_t n = read(fd, room, 16384);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		body->len += (size_t)n;
-		if (body->len > max_size)
-			return -EFBIG;
-		if (n == 0) {
-			room[0] = '\0';
-			return 0;
-		}
-	}
-}
-
-/* Opens without waiting for the other end, should the file have become a pipe since it was looked at. */
-static int read_file(const char *path, uint64_t max_size, struct buffer *body, struct known *ret)
-{
-	struct stat before, after;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return -errno;
-	int r = fstat(fd, &before) < 0 ? -errno : 0;
-	if (r == 0 && !S_ISREG(before.st_mode))
-		r = -ENOTSUP;
-	if (r == 0 && (uint64_t)before.st_size > max_size)
-		r = -EFBIG;
-	if (r == 0)
-		r = read_octets(fd, max_size, body);
-	if (r == 0 && fstat(fd, &after) < 0)
-		r = -errno;
-	close(fd);
-	if (r < 0)
-		return r;
-
-	const struct stamp stamp = stamp_of(&before), end = stamp_of(&after);
-	ret->stamp = stamp;
-	ret->sure = stamp_equal(&stamp, &end) && is_old_enough(&stamp);
-	return 0;
-}
-
 static const char *explain(int error, uint64_t max_size, char *text, size_t size)
 {
 	if (error == -ENOTSUP)
@@ -147,7 +52,7 @@ static const char *explain(int error, uint64_t max_size, char *text, size_t size
 	return text;
 }
 
-static const struct known *find_known(const struct catalogue *c, const char *path)
+static struct known *find_known(const struct catalogue *c, const char *path)
 {
 	size_t low = 0, high = c->n;
 
@@ -183,9 +88,24 @@ static int find_directory(const char *glob)
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
+/* A reading under way. */
+struct reading {
+	struct files *files;
+	int (*take)(void *context, const struct fetch_result *result);
+	void *context;
+	struct buffer body; /* of one file after the other */
+	bool partial;
+};
+
+static int give(const struct reading *g, const struct fetch_result *result)
+{
+	const int r = g->take(g->context, result);
+
+	return r < 0 ? r : 0;
+}
+
 /* Tells about a glob that failed as a whole, in one result under its own name. */
-static int give_glob_error(const struct files *f, int error,
-			   int (*take)(void *context, const struct fetch_result *result), void *context)
+static int give_glob_error(const struct reading *g, int error)
 {
 	char reason[128];
 	char text[160];
@@ -197,56 +117,63 @@ static int give_glob_error(const struct files *f, int error,
 			 strerror_r(-error, reason, sizeof(reason)));
 
 	const struct fetch_result result = {
-		.name = f->path, .error = error, .error_text = text, .body = "", .last = true
+		.name = g->files->path, .error = error, .error_text = text, .body = "", .last = true
 	};
-	const int r = take(context, &result);
-	return r < 0 ? r : 0;
+	return give(g, &result);
 }
 
-/* Looks at one file, reads it if need be and gives it to take(). What is seen of it goes to ret. */
-static int give_file(const struct files *f, struct buffer *body, bool last,
-		     int (*take)(void *context, const struct fetch_result *result), void *context,
-		     struct known *ret)
+/* What is to be said about the file: that it is the same, or its octets; or a negative errno. */
+static int look_at_file(struct reading *g, struct known *file, struct fetch_result *ret)
 {
-	const struct known *old = find_known(&f->known, ret->path);
-	struct fetch_result result = { .name = ret->path, .status = 200, .body = "", .last = last };
+	const struct known *old = find_known(&g->files->known, file->path);
 	struct stat st;
+
+	if (stat(file->path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOTSUP; /* not even opened: that alone can move a tape */
+
+	const struct stamp stamp = stamp_of(&st);
+	if (old != NULL && old->stamp.sure && stamp_equal(&old->stamp, &stamp)) {
+		file->stamp = old->stamp;
+		ret->unchanged = true;
+		return 0;
+	}
+	const int r = one_file_read(file->path, g->files->max_size, &g->body, &file->stamp);
+	if (r == 0) {
+		ret->body = (const char *)g->body.octets;
+		ret->len = g->body.len;
+	}
+	return r;
+}
+
+/* Gives one file to take(). What is seen of it goes to its stamp. */
+static int give_file(struct reading *g, bool last, struct known *file)
+{
+	const struct files *f = g->files;
+	struct fetch_result result = {
+		.name = file->path, .status = 200, .body = "", .last = last, .partial = g->partial
+	};
 	char text[128];
 
-	buffer_clear(body);
-	int r = stat(ret->path, &st) < 0 ? -errno : 0;
-	const struct stamp stamp = r == 0 ? stamp_of(&st) : (struct stamp){ 0 };
-	if (r == 0 && !S_ISREG(st.st_mode)) {
-		r = -ENOTSUP; /* not even opened: that alone can move a tape */
-	} else if (r == 0 && old != NULL && old->sure && stamp_equal(&old->stamp, &stamp)) {
-		result.unchanged = true;
-		ret->stamp = stamp;
-		ret->sure = true;
-	} else if (r == 0) {
-		r = read_file(ret->path, f->max_size, body, ret);
-	}
+	buffer_clear(&g->body);
+	int r = look_at_file(g, file, &result);
 	/* Gone since glob() saw it: by itself, or with the whole directory? */
 	const int directory = r < 0 && f->is_glob ? find_directory(f->path) : 0;
 	if (directory < 0) {
-		r = give_glob_error(f, directory, take, context);
+		r = give_glob_error(g, directory);
 		return r < 0 ? r : directory;
 	}
 	if (r < 0) {
 		result.error = r;
 		result.error_text = explain(r, f->max_size, text, sizeof(text));
 		result.status = 0;
-	} else if (!result.unchanged) {
-		result.body = (const char *)body->octets;
-		result.len = body->len;
 	}
-	r = take(context, &result);
-	return r < 0 ? r : 0;
+	return give(g, &result);
 }
 
-static int give_files(const struct files *f, const glob_t *found, struct catalogue *seen,
-		      int (*take)(void *context, const struct fetch_result *result), void *context)
+static int give_files(struct reading *g, const glob_t *found, struct catalogue *seen)
 {
-	struct buffer body = { 0 };
 	int r = 0;
 
 	seen->files = arena_alloc(&seen->arena, found->gl_pathc * sizeof(*seen->files));
@@ -256,10 +183,8 @@ static int give_files(const struct files *f, const glob_t *found, struct catalog
 		struct known *file = &seen->files[seen->n++];
 
 		file->path = arena_text(&seen->arena, found->gl_pathv[i], strlen(found->gl_pathv[i]));
-		r = file->path != NULL ? give_file(f, &body, i == found->gl_pathc - 1, take, context, file)
-				       : -ENOMEM;
+		r = file->path != NULL ? give_file(g, i == found->gl_pathc - 1, file) : -ENOMEM;
 	}
-	buffer_finish(&body);
 	return r;
 }
 
@@ -313,6 +238,7 @@ static void catalogue_finish(struct catalogue *c)
 
 int files_read(struct files *f, int (*take)(void *context, const struct fetch_result *result), void *context)
 {
+	struct reading g = { .files = f, .take = take, .context = context };
 	struct catalogue seen = { 0 };
 	char *plain[2];
 	glob_t found;
@@ -324,11 +250,12 @@ int files_read(struct files *f, int (*take)(void *context, const struct fetch_re
 	watch_end(f->watch);
 	const bool found_them = r == 0;
 	if (found_them)
-		r = give_files(f, &found, &seen, take, context);
+		r = give_files(&g, &found, &seen);
 	else
-		r = give_glob_error(f, r, take, context);
+		r = give_glob_error(&g, r);
 	if (f->is_glob)
 		globfree(&found);
+	buffer_finish(&g.body);
 
 	/* A round that was broken off gave its files to nobody: they are compared with the last whole one. */
 	if (r < 0 || !found_them) {
@@ -338,6 +265,61 @@ int files_read(struct files *f, int (*take)(void *context, const struct fetch_re
 	catalogue_finish(&f->known);
 	f->known = seen;
 	return 0;
+}
+
+/* The whole path of a name in the glob's own directory; false if that has to be watched by itself. */
+static bool find_changed(const struct files *f, const char *name, char ret[PATH_MAX])
+{
+	const char *slash = strrchr(f->path, '/');
+	const int len = slash != NULL ? (int)(slash - f->path + 1) : 0;
+	struct stat st;
+
+	return snprintf(ret, PATH_MAX, "%.*s%s", len, f->path, name) < PATH_MAX &&
+	       (lstat(ret, &st) < 0 || !S_ISLNK(st.st_mode));
+}
+
+/* A file that is new is given once more at the next whole reading, which makes the list of all. */
+static int give_changed(struct reading *g, const char *name, bool last)
+{
+	char path[PATH_MAX];
+	struct known file = { .path = path };
+
+	if (!find_changed(g->files, name, path))
+		return -EAGAIN;
+	const int r = give_file(g, last, &file);
+	struct known *old = r == 0 ? find_known(&g->files->known, path) : NULL;
+	if (old != NULL)
+		old->stamp = file.stamp;
+	return r;
+}
+
+static bool can_give_all(const struct files *f, const struct buffer *names)
+{
+	char path[PATH_MAX];
+
+	for (size_t at = 0; at < names->len; at += strlen((const char *)names->octets + at) + 1) {
+		if (!find_changed(f, (const char *)names->octets + at, path))
+			return false;
+	}
+	return names->len > 0;
+}
+
+int files_read_changed(struct files *f, int (*take)(void *context, const struct fetch_result *result),
+		       void *context)
+{
+	struct reading g = { .files = f, .take = take, .context = context, .partial = true };
+	struct buffer names = { 0 };
+	int r = watch_take(f->watch, &names) && can_give_all(f, &names) ? 0 : -EAGAIN;
+
+	for (size_t at = 0; r == 0 && at < names.len;) {
+		const char *name = (const char *)names.octets + at;
+
+		at += strlen(name) + 1;
+		r = give_changed(&g, name, at == names.len);
+	}
+	buffer_finish(&names);
+	buffer_finish(&g.body);
+	return r;
 }
 
 /* --- life --- */

@@ -5,16 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "feed/fetch.h"
 #include "feed/poller.h"
 #include "feed/publisher.h"
+#include "feed/query.h"
 #include "model/freshness.h"
 
 /* A registry at work, and the way back from its callbacks. */
 struct source {
 	struct plan *plan;
 	size_t index;
+	bool inherited; /* there is what it said before the reload */
 	struct poller *poller;
 };
 
@@ -23,6 +26,7 @@ struct plan {
 	struct feed_options *options;
 	struct freshness *freshness;
 	struct fetcher *fetcher;
+	struct querier *querier;
 	struct source *sources;
 	struct snapshot **snapshots; /* what is believed of each registry; each with one user here */
 	struct publisher *publisher;
@@ -38,7 +42,7 @@ static enum zone_data judge_zone(const struct plan *p, const struct zone_options
 		const unsigned r = z->registries[i];
 
 		spoken += p->snapshots[r] != NULL;
-		waiting += p->snapshots[r] == NULL && !poller_is_concluded(p->sources[r].poller);
+		waiting += !p->sources[r].inherited && !poller_is_concluded(p->sources[r].poller);
 	}
 	if (spoken == 0 && z->n_registries > 0)
 		return ZONE_SILENT;
@@ -54,12 +58,24 @@ static bool has_tried_all(const struct plan *p, const struct zone_options *z)
 	return true;
 }
 
+/* Whether a registry of the zone has said all it has to say. */
+static bool has_heard_one(const struct plan *p, const struct zone_options *z)
+{
+	for (size_t i = 0; i < z->n_registries; i++) {
+		const struct source *s = &p->sources[z->registries[i]];
+
+		if (p->snapshots[s->index] != NULL && (s->inherited || poller_is_concluded(s->poller)))
+			return true;
+	}
+	return false;
+}
+
 bool plan_is_ready(const struct plan *p)
 {
 	for (size_t i = 0; i < p->options->n_zones; i++) {
 		const struct zone_options *z = &p->options->zones[i];
 
-		if (judge_zone(p, z) == ZONE_SILENT && !has_tried_all(p, z))
+		if (!has_heard_one(p, z) && !has_tried_all(p, z))
 			return false;
 	}
 	return true;
@@ -136,6 +152,7 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 		.row = i,
 		.loop = p->context.loop,
 		.fetcher = p->fetcher,
+		.querier = p->querier,
 		.freshness = p->freshness,
 		.random = p->context.random,
 		.brake = brake_limit,
@@ -146,9 +163,9 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 		.at_once = !registry_kind_find(r->kind)->brake || !is_same,
 	};
 
-	*s = (struct source){ .plan = p, .index = i };
+	*s = (struct source){ .plan = p, .index = i, .inherited = o.inherited != NULL };
 	if (o.inherited != NULL) {
-		freshness_inherit(p->freshness, i, previous->freshness, (size_t)old);
+		freshness_inherit(p->freshness, i, previous->freshness, (size_t)old, clock_ms());
 		p->snapshots[i] = snapshot_keep(o.inherited);
 	}
 	return poller_create(&o, &s->poller);
@@ -187,7 +204,9 @@ static void stop_sources(struct plan *p)
 		p->sources[i].poller = NULL;
 	}
 	fetcher_destroy(p->fetcher);
+	querier_destroy(p->querier);
 	p->fetcher = NULL;
+	p->querier = NULL;
 }
 
 void plan_retire(struct plan *p)
@@ -257,6 +276,8 @@ int plan_create(const struct plan_context *c, struct feed_options *feed, const s
 	p->context = *c;
 	p->options = feed;
 	int r = fetcher_create(c->loop, c->resolver, &p->fetcher);
+	if (r == 0)
+		r = querier_create(c->loop, &p->querier);
 	if (r == 0)
 		r = add_sources(p, previous);
 	if (r == 0)

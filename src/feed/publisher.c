@@ -130,7 +130,8 @@ static void log_fail_open(const struct publisher_zone *z, const char *name, cons
 	if (before != now)
 		log_event(now ? LOG_WARNING : LOG_INFO, "zone=%s service=%s fail-open=%s",
 			  name_to_text(z->options->origin.octets, zone), name,
-			  now ? "begins reason=\"no instance is healthy: all are answered\"" : "ends");
+			  now ? "begins reason=\"no instance is healthy: the best there are are answered\""
+			      : "ends");
 }
 
 static void update_service(struct publisher *p, struct publisher_zone *z, const char *name)

@@ -4,11 +4,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/text.h"
 
 /* Reads at most size octets of a regular file; a pipe would make the feeder wait. */
 static ssize_t read_small_file(const char *path, char *octets, size_t size)
@@ -37,15 +38,6 @@ static ssize_t read_small_file(const char *path, char *octets, size_t size)
 	return n < 0 ? n : (ssize_t)len;
 }
 
-static bool has_control(const char *octets, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)octets[i] < ' ' || octets[i] == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 static int refuse(int error, const char *why, char reason[SECRET_REASON_MAX])
 {
 	snprintf(reason, SECRET_REASON_MAX, "%s", why);
@@ -72,7 +64,7 @@ int secret_read(const char *path, char reason[SECRET_REASON_MAX], char ret[SECRE
 	ret[len] = '\0';
 	if (len == 0)
 		return refuse(-ENODATA, "empty", reason);
-	if (has_control(ret, len))
+	if (text_has_control(ret, len))
 		return refuse(-EINVAL, "control character inside", reason);
 	return 0;
 }

@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "registry/registry.h"
 
 enum {
+	NAMES_MAX = 64,         /* changes that are looked at one by one; more are a deployment */
 	FILE_WATCHES_MAX = 256, /* of fs.inotify.max_user_watches, which all programs of a user share */
 	CHANGED_DELAY_MS = 10,  /* a file being created, written and closed is one change */
 	READS_PER_WAKEUP = 16,  /* of 4 KiB of events; what is left wakes the loop again */
@@ -24,6 +26,9 @@ enum {
 #define WATCH_MASK                                                                                           \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ATTRIB | IN_DELETE_SELF | \
 	 IN_MOVE_SELF)
+
+/* Whoever did one of these has done it: there is nothing to wait for. */
+#define DONE_MASK (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 
 struct watches {
 	int wds[FILE_WATCHES_MAX + 2];
@@ -43,6 +48,11 @@ struct watch {
 	const char *awaited; /* the component of path that names in the watched directory must match */
 	size_t awaited_len;
 	bool any_link; /* links can be moved by names of any kind (Kubernetes: ..data) */
+
+	struct buffer names; /* of files that have changed; that is all, unless vague */
+	size_t n_names;
+	bool vague;
+	uint64_t told_ms;
 };
 
 /* --- events --- */
@@ -64,11 +74,48 @@ static bool concerns_us(const struct watch *w, const struct inotify_event *event
 						      : strcmp(pattern, event->name) == 0;
 }
 
+/* Whether the event tells all there is to know: this file, in the directory that the glob is about. */
+static bool names_file(const struct watch *w, const struct inotify_event *event)
+{
+	return w->is_glob && !w->any_link && event->wd == w->directory_wd && event->len > 0 &&
+	       (event->mask & IN_ISDIR) == 0 && w->awaited[w->awaited_len] == '\0';
+}
+
+static bool is_noted(const struct watch *w, const char *name)
+{
+	for (size_t at = 0; at < w->names.len; at += strlen((const char *)w->names.octets + at) + 1) {
+		if (strcmp((const char *)w->names.octets + at, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void note_event(struct watch *w, const struct inotify_event *event)
+{
+	if (w->vague || !names_file(w, event)) {
+		w->vague = true;
+	} else if (!is_noted(w, event->name)) {
+		w->vague = ++w->n_names > NAMES_MAX ||
+			   buffer_add(&w->names, event->name, strlen(event->name) + 1) < 0;
+	}
+}
+
+/* done: what has happened is complete. */
+static void tell_soon(struct watch *w, bool done)
+{
+	const uint64_t now_ms = clock_ms(), may_ms = w->told_ms + CHANGED_DELAY_MS;
+	const uint64_t wait_ms = !done ? CHANGED_DELAY_MS : may_ms > now_ms ? may_ms - now_ms : 0;
+	const struct timeval wait = clock_timeval(wait_ms);
+
+	if (done || !evtimer_pending(&w->delay, NULL))
+		evtimer_add(&w->delay, &wait);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *w = arg;
 	_Alignas(struct inotify_event) char events[4096];
-	bool ours = false;
+	bool ours = false, done = false;
 
 	(void)what;
 	for (int i = 0; i < READS_PER_WAKEUP; i++) {
@@ -79,21 +126,48 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		for (const char *at = events; at < events + n;) {
 			const struct inotify_event *event = (const void *)at;
 
-			ours = ours || concerns_us(w, event);
 			at += sizeof(*event) + event->len;
+			if (!concerns_us(w, event))
+				continue;
+			note_event(w, event);
+			done = done || (event->mask & DONE_MASK) != 0;
+			ours = true;
 		}
 	}
-	if (ours && !evtimer_pending(&w->delay, NULL))
-		evtimer_add(&w->delay, &(struct timeval){ .tv_usec = CHANGED_DELAY_MS * 1000 });
+	if (ours)
+		tell_soon(w, done);
 }
 
 static void on_delay(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *w = arg;
+	const uint64_t now_ms = clock_ms();
 
 	(void)fd;
 	(void)what;
+	if (now_ms - w->told_ms < CHANGED_DELAY_MS) { /* the loop's clock may be behind ours */
+		tell_soon(w, true);
+		return;
+	}
+	w->told_ms = now_ms;
 	w->changed(w->context); /* last: it may destroy w */
+}
+
+static void forget_names(struct watch *w)
+{
+	buffer_clear(&w->names);
+	w->n_names = 0;
+	w->vague = false;
+}
+
+bool watch_take(struct watch *w, struct buffer *ret)
+{
+	const bool all = !w->vague;
+
+	*ret = w->names;
+	w->names = (struct buffer){ 0 };
+	forget_names(w);
+	return all;
 }
 
 /* --- what is watched --- */
@@ -143,6 +217,7 @@ void watch_begin(struct watch *w)
 	char directory[PATH_MAX], again[PATH_MAX];
 	struct stat st;
 
+	forget_names(w);
 	w->renewed.n = 0;
 	if (w->inotify < 0)
 		return;
@@ -230,6 +305,7 @@ void watch_destroy(struct watch *w)
 		return;
 
 	evtimer_del(&w->delay);
+	buffer_finish(&w->names);
 	if (w->inotify >= 0) {
 		event_del(&w->readable);
 		close(w->inotify);

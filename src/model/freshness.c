@@ -70,28 +70,39 @@ void freshness_recount(struct freshness *f, size_t row, const struct round_count
 	store(&r->held, counts->held);
 }
 
+void freshness_heard(struct freshness *f, size_t row, uint64_t true_ms)
+{
+	store(&f->rows[row].heard_ms, true_ms);
+	atomic_store_explicit(&f->rows[row].spoken, true, memory_order_relaxed);
+}
+
+void freshness_state(struct freshness *f, size_t row, enum registry_state state)
+{
+	atomic_store_explicit(&f->rows[row].state, state, memory_order_relaxed);
+}
+
 void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts)
 {
-	struct row *r = &f->rows[row];
-
 	freshness_recount(f, row, counts);
-	store(&r->heard_ms, now_ms);
-	atomic_store_explicit(&r->state, REGISTRY_OK, memory_order_relaxed);
-	atomic_store_explicit(&r->spoken, true, memory_order_relaxed);
+	freshness_heard(f, row, now_ms);
+	freshness_state(f, row, REGISTRY_OK);
 }
 
 void freshness_bad(struct freshness *f, size_t row)
 {
 	store(&f->rows[row].failures, load(&f->rows[row].failures) + 1); /* one writer: the feeder */
-	atomic_store_explicit(&f->rows[row].state, REGISTRY_FAILING, memory_order_relaxed);
+	freshness_state(f, row, REGISTRY_FAILING);
 }
 
-void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row)
+/* What was heard at every moment is so no more: whoever listened has been stopped. */
+void freshness_inherit(struct freshness *to, size_t to_row, const struct freshness *from, size_t from_row,
+		       uint64_t now_ms)
 {
 	struct row *t = &to->rows[to_row];
 	const struct row *o = &from->rows[from_row];
+	const uint64_t heard_ms = load(&o->heard_ms);
 
-	store(&t->heard_ms, load(&o->heard_ms));
+	store(&t->heard_ms, heard_ms < now_ms ? heard_ms : now_ms);
 	store(&t->services, load(&o->services));
 	store(&t->instances, load(&o->instances));
 	store(&t->dropped, load(&o->dropped));

@@ -40,7 +40,6 @@ struct held {
 void groups_init(struct groups *gs)
 {
 	*gs = (struct groups){ 0 };
-	random_octets(&gs->seed, sizeof(gs->seed));
 }
 
 void groups_empty(struct groups *gs)
@@ -66,6 +65,8 @@ static int make_cells(struct groups *gs)
 {
 	if (gs->n < gs->n_cells / 2)
 		return 0;
+	if (gs->seed == 0) /* most builders of a round in which nothing has changed stay empty */
+		random_octets(&gs->seed, sizeof(gs->seed));
 
 	const size_t n_cells = gs->n_cells > 0 ? gs->n_cells * 2 : CELLS_FIRST;
 	struct group **groups = calloc(n_cells, sizeof(struct group *));
@@ -84,11 +85,11 @@ static int make_cells(struct groups *gs)
 int groups_take(struct groups *gs, const char *name, struct group **ret)
 {
 	const size_t len = strlen(name);
-	const uint64_t hash = XXH3_64bits_withSeed(name, len, gs->seed);
 	int r = make_cells(gs);
 
 	if (r < 0)
 		return r;
+	const uint64_t hash = XXH3_64bits_withSeed(name, len, gs->seed);
 	struct group **cell = find_cell(gs->cells, gs->n_cells, name, hash);
 	if (*cell == NULL) {
 		if (gs->n == SNAPSHOT_SERVICES_MAX)
@@ -194,34 +195,55 @@ int groups_keep(struct groups *gs, struct group *g, const struct service *s)
 	return r < 0 ? r : spill(gs, g, s);
 }
 
+/* Which of two reports of one instance stands: the better one first. Kubernetes has an instance in two slices
+ * for a while, updated apart from each other: who is ready in one of them is ready. */
+static int compare_merit(const struct instance *a, const struct instance *b)
+{
+	int r = (int)a->health - (int)b->health;
+
+	if (r == 0)
+		r = (int)b->weight - (int)a->weight;
+	return r != 0 ? r : (int)a->priority - (int)b->priority;
+}
+
 static int compare_drafts(const void *a, const void *b)
 {
 	const struct draft *x = *(const struct draft *const *)a, *y = *(const struct draft *const *)b;
-	const int r = instance_compare(x->instance, y->instance);
+	int r = instance_compare(x->instance, y->instance);
 
+	if (r == 0)
+		r = compare_merit(x->instance, y->instance);
 	return r != 0 ? r : (x->order > y->order) - (x->order < y->order);
 }
 
-/* The first report of an instance stands, with the tags of the second as well. */
-static const struct instance *unite(struct arena *a, const struct instance *first,
-				    const struct instance *second)
+/* Sets *in to itself with the tags of the other report as well, and the smaller cap on TTLs: whoever asked
+ * for that one was promised it. */
+static int unite(struct arena *a, const struct instance *other, const struct instance **in)
 {
-	const size_t n_both = (size_t)first->n_tags + second->n_tags;
+	const struct instance *first = *in;
+	const size_t n_both = (size_t)first->n_tags + other->n_tags;
 	const size_t n_room = n_both < INSTANCE_TAGS_MAX ? n_both : INSTANCE_TAGS_MAX;
-	const char **tags = arena_alloc(a, n_room * sizeof(*tags));
-	struct instance *both = arena_alloc(a, sizeof(*both));
+	const char **tags;
+	struct instance *both;
 	size_t n = 0;
 
+	if (other->n_tags == 0 && other->ttl_s >= first->ttl_s)
+		return 0;
+	tags = arena_alloc(a, n_room * sizeof(*tags));
+	both = arena_alloc(a, sizeof(*both));
 	if (tags == NULL || both == NULL)
-		return NULL;
+		return -ENOMEM;
 	for (size_t i = 0; i < first->n_tags; i++)
 		n = report_add_tag(tags, n, first->tags[i]);
-	for (size_t i = 0; i < second->n_tags; i++)
-		n = report_add_tag(tags, n, second->tags[i]);
+	for (size_t i = 0; i < other->n_tags; i++)
+		n = report_add_tag(tags, n, other->tags[i]);
 	*both = *first;
 	both->tags = tags;
 	both->n_tags = (uint16_t)n;
-	return both;
+	if (other->ttl_s < first->ttl_s)
+		both->ttl_s = other->ttl_s;
+	*in = both;
+	return 0;
 }
 
 /* Sorts the drafts of g, unites those alike, makes the service. */
@@ -243,8 +265,7 @@ static int make_service(struct groups *gs, const struct group *g, const struct s
 
 		if (n == 0 || instance_compare(instances[n - 1], in) != 0)
 			instances[n++] = in;
-		else if (in->n_tags > 0 &&
-			 (instances[n - 1] = unite(&gs->arena, instances[n - 1], in)) == NULL)
+		else if (unite(&gs->arena, in, &instances[n - 1]) < 0)
 			return -ENOMEM;
 	}
 	*ret = service_create(g->name, instances, n);

@@ -15,7 +15,9 @@ const char *drop_to_text(enum drop reason)
 
 struct report report_blank(void)
 {
-	return (struct report){ .weight = 1, .health = HEALTH_PASSING, .protocol = PROTOCOL_ANY };
+	return (struct report){
+		.weight = 1, .ttl_s = TTL_CAP_NONE, .health = HEALTH_PASSING, .protocol = PROTOCOL_ANY
+	};
 }
 
 static bool is_host_octet(uint8_t c)
@@ -215,6 +217,7 @@ enum drop report_check(const struct report *r, struct report_room *room, struct 
 	in.port = (uint16_t)r->port;
 	in.weight = r->weight < 0 ? 1 : bound(r->weight);
 	in.priority = bound(r->priority);
+	in.ttl_s = (uint8_t)(r->ttl_s <= TTL_CAP_MAX_S ? r->ttl_s : TTL_CAP_NONE);
 	in.health = r->health;
 	in.protocol = r->protocol;
 	*ret = in;

@@ -95,7 +95,7 @@ static bool instance_equal(const struct instance *a, const struct instance *b)
 		return false;
 	if (a->weight != b->weight || a->priority != b->priority || a->health != b->health)
 		return false;
-	if (a->n_tags != b->n_tags)
+	if (a->ttl_s != b->ttl_s || a->n_tags != b->n_tags)
 		return false;
 	for (size_t i = 0; i < a->n_tags; i++) {
 		if (strcmp(a->tags[i], b->tags[i]) != 0)
@@ -126,8 +126,8 @@ static void digest_text(XXH3_state_t *state, const char *text)
 
 static void digest_instance(XXH3_state_t *state, const struct instance *in)
 {
-	const uint16_t numbers[] = { in->address.len, in->port,   in->weight,  in->priority,
-				     in->n_tags,      in->health, in->protocol };
+	const uint16_t numbers[] = { in->address.len, in->port,   in->weight,   in->priority,
+				     in->n_tags,      in->health, in->protocol, in->ttl_s };
 
 	XXH3_64bits_update(state, in->address.octets, sizeof(in->address.octets));
 	XXH3_64bits_update(state, numbers, sizeof(numbers));

@@ -2,257 +2,8 @@
 #include "model/snapshot.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "model/groups.h"
-
-enum {
-	/* Drops are many and alike: they get half of the remarks, so that there is always room for the one
-	 * that says why a whole file was left out. */
-	DROP_REMARKS_MAX = REMARKS_MAX / 2,
-	REMARK_SIZE = 256,
-};
-
-struct snapshot_builder {
-	struct groups groups;
-	size_t dropped[DROP_REASONS];
-	char *remarks[REMARKS_MAX];
-	size_t n_remarks;
-	char error[REMARK_SIZE];
-};
-
-/* Remarks and errors quote text from outside, and end in logs and terminals. */
-static void copy_visible(const char *text, char ret[REMARK_SIZE])
-{
-	char *out = ret;
-
-	for (const unsigned char *c = (const unsigned char *)text; *c != '\0' && out < ret + REMARK_SIZE - 5;
-	     c++) {
-		if (*c < 0x20 || *c >= 0x7f)
-			out += sprintf(out, "\\x%02x", *c);
-		else
-			*out++ = (char)*c;
-	}
-	*out = '\0';
-}
-
-static void add_remark(struct snapshot_builder *b, const char *text)
-{
-	char visible[REMARK_SIZE];
-
-	copy_visible(text, visible);
-	b->remarks[b->n_remarks] = strdup(visible);
-	if (b->remarks[b->n_remarks] != NULL)
-		b->n_remarks++;
-}
-
-void snapshot_builder_remark(struct snapshot_builder *b, const char *format, ...)
-{
-	char text[REMARK_SIZE];
-	va_list args;
-
-	if (b->n_remarks == REMARKS_MAX)
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	add_remark(b, text);
-}
-
-int snapshot_builder_fail(struct snapshot_builder *b, int r, const char *format, ...)
-{
-	char text[REMARK_SIZE];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	copy_visible(text, b->error);
-	return r;
-}
-
-const char *snapshot_builder_error(const struct snapshot_builder *b)
-{
-	return b->error;
-}
-
-void snapshot_builder_drop(struct snapshot_builder *b, enum drop reason, const char *what)
-{
-	char text[REMARK_SIZE];
-
-	b->dropped[reason]++;
-	if (b->n_remarks >= DROP_REMARKS_MAX)
-		return;
-	snprintf(text, sizeof(text), "instance dropped (%s): %.160s", drop_to_text(reason), what);
-	add_remark(b, text);
-}
-
-/* 80 octets of a text show what it is; a longer one is marked as cut. */
-static int drop_report(struct snapshot_builder *b, enum drop reason, const char *service, const char *what)
-{
-	char text[REMARK_SIZE];
-
-	b->dropped[reason]++;
-	if (b->n_remarks >= DROP_REMARKS_MAX)
-		return 0;
-	snprintf(text, sizeof(text), "instance of \"%.80s\"%s dropped (%s): \"%.80s\"%s", service,
-		 strlen(service) > 80 ? "..." : "", drop_to_text(reason), what,
-		 strlen(what) > 80 ? "..." : "");
-	add_remark(b, text);
-	return 0;
-}
-
-/* As a drop, but of a part; many and alike as well. */
-static void remark_left_out(struct snapshot_builder *b, const char *service, const char *address,
-			    const char *what)
-{
-	if (b->n_remarks < DROP_REMARKS_MAX)
-		snapshot_builder_remark(b, "instance of \"%.80s\" at \"%.80s\": %s, left out", service,
-					address, what);
-}
-
-struct snapshot_builder *snapshot_builder_create(void)
-{
-	struct snapshot_builder *b = calloc(1, sizeof(*b));
-
-	if (b != NULL)
-		groups_init(&b->groups);
-	return b;
-}
-
-static void empty(struct snapshot_builder *b)
-{
-	for (size_t i = 0; i < b->n_remarks; i++)
-		free(b->remarks[i]);
-	groups_empty(&b->groups);
-	*b = (struct snapshot_builder){ .groups = b->groups };
-}
-
-void snapshot_builder_destroy(struct snapshot_builder *b)
-{
-	if (b == NULL)
-		return;
-	empty(b);
-	free(b);
-}
-
-/* A service that is reported is known even if none of its instances is any good: then its name exists without
- * addresses, which is what its clients should be told. */
-int snapshot_builder_add(struct snapshot_builder *b, const struct report *r)
-{
-	char service[SERVICE_NAME_SIZE], what[128];
-	const char *const address = r->address != NULL ? r->address : "";
-	enum drop reason = report_check_service(r->service, service);
-	struct report_room room;
-	struct instance in;
-	struct group *g;
-
-	if (reason != DROP_NONE)
-		return drop_report(b, reason, r->service != NULL ? r->service : "", address);
-	int status = groups_take(&b->groups, service, &g);
-	if (status == -EDQUOT)
-		return drop_report(b, DROP_LIMIT, service, address);
-	if (status < 0)
-		return status;
-	reason = report_check(r, &room, &in);
-	if (reason == DROP_PORT) {
-		snprintf(what, sizeof(what), "%.70s port %lld", address, (long long)r->port);
-		return drop_report(b, reason, service, what);
-	}
-	if (reason != DROP_NONE)
-		return drop_report(b, reason, service, address);
-	if (room.left_out != NULL)
-		remark_left_out(b, service, address, room.left_out);
-	status = groups_add(&b->groups, g, &in);
-	return status == -EDQUOT ? drop_report(b, DROP_LIMIT, service, address) : status;
-}
-
-int snapshot_builder_add_service(struct snapshot_builder *b, const char *service)
-{
-	char name[SERVICE_NAME_SIZE];
-	const enum drop reason = report_check_service(service, name);
-	struct group *g;
-
-	if (reason != DROP_NONE)
-		return drop_report(b, reason, service != NULL ? service : "", "");
-	int r = groups_take(&b->groups, name, &g);
-	return r == -EDQUOT ? drop_report(b, DROP_LIMIT, name, "") : r;
-}
-
-int snapshot_builder_keep_service(struct snapshot_builder *b, const struct service *s)
-{
-	struct group *g;
-	int r = groups_take(&b->groups, s->name, &g);
-
-	if (r == -EDQUOT)
-		return drop_report(b, DROP_LIMIT, s->name, "");
-	if (r < 0)
-		return r;
-	r = groups_keep(&b->groups, g, s);
-	if (r == -EDQUOT) {
-		b->dropped[DROP_LIMIT] += s->n_instances - 1;
-		return drop_report(b, DROP_LIMIT, s->name, "");
-	}
-	return r;
-}
-
-int snapshot_builder_add_snapshot(struct snapshot_builder *b, const struct snapshot *s)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < s->n_services; i++)
-		r = snapshot_builder_keep_service(b, s->services[i]);
-	for (size_t i = 0; i < DROP_REASONS; i++)
-		b->dropped[i] += s->dropped[i];
-	for (size_t i = 0; i < s->n_remarks && b->n_remarks < DROP_REMARKS_MAX; i++)
-		add_remark(b, s->remarks[i]);
-	return r;
-}
-
-static int make_services(struct snapshot_builder *b, const struct snapshot *previous, struct snapshot *s)
-{
-	const struct service *const *before = previous != NULL ? previous->services : NULL;
-	const size_t n = b->groups.n;
-
-	s->services = calloc(n > 0 ? n : 1, sizeof(*s->services));
-	if (s->services == NULL)
-		return -ENOMEM;
-	int r = groups_make_services(&b->groups, before, previous != NULL ? previous->n_services : 0,
-				     s->services);
-	if (r < 0)
-		return r;
-	s->n_services = n;
-	for (size_t i = 0; i < n; i++)
-		s->n_instances += s->services[i]->n_instances;
-	return 0;
-}
-
-int snapshot_builder_seal(struct snapshot_builder *b, const struct snapshot *previous, struct snapshot **ret)
-{
-	struct snapshot *s = calloc(1, sizeof(*s));
-	int r = -ENOMEM;
-
-	if (s == NULL)
-		goto out;
-	s->users = 1;
-	r = make_services(b, previous, s);
-	if (r < 0)
-		goto out;
-
-	memcpy(s->dropped, b->dropped, sizeof(s->dropped));
-	memcpy(s->remarks, b->remarks, sizeof(s->remarks));
-	s->n_remarks = b->n_remarks;
-	b->n_remarks = 0;
-	*ret = s;
-	s = NULL;
-out:
-	snapshot_release(s);
-	empty(b);
-	return r;
-}
 
 struct snapshot *snapshot_keep(struct snapshot *s)
 {
@@ -266,28 +17,50 @@ void snapshot_release(struct snapshot *s)
 		return;
 	for (size_t i = 0; i < s->n_services; i++)
 		service_release(s->services[i]);
-	for (size_t i = 0; i < s->n_remarks; i++)
-		free(s->remarks[i]);
-	free(s->services);
+	findings_release(s->findings);
 	free(s);
 }
 
-const struct service *snapshot_find(const struct snapshot *s, const char *name)
+/* The position of that service, or of the one it would stand before. */
+static size_t find_position(const struct snapshot *s, const char *name, bool *found)
 {
 	size_t low = 0, high = s->n_services;
 
-	while (low < high) {
+	*found = false;
+	while (low < high && !*found) {
 		const size_t middle = low + (high - low) / 2;
 		const int r = strcmp(name, s->services[middle]->name);
 
-		if (r == 0)
-			return s->services[middle];
-		if (r < 0)
+		*found = r == 0;
+		if (r <= 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return NULL;
+	return *found ? high : low;
+}
+
+const struct service *snapshot_find(const struct snapshot *s, const char *name)
+{
+	bool found;
+	const size_t at = find_position(s, name, &found);
+
+	return found ? s->services[at] : NULL;
+}
+
+size_t snapshot_dropped(const struct snapshot *s, enum drop reason)
+{
+	return findings_dropped(s->findings, reason);
+}
+
+size_t snapshot_n_remarks(const struct snapshot *s)
+{
+	return findings_n_remarks(s->findings);
+}
+
+const char *snapshot_remark(const struct snapshot *s, size_t i)
+{
+	return findings_remark(s->findings, i);
 }
 
 bool snapshot_is_same(const struct snapshot *a, const struct snapshot *b)
@@ -306,11 +79,54 @@ void snapshot_compare(const struct snapshot *before, const struct snapshot *afte
 	for (size_t i = 0, k = 0; i < n_before || k < n_after;) {
 		const struct service *x = i < n_before ? before->services[i] : NULL;
 		const struct service *y = k < n_after ? after->services[k] : NULL;
-		const int order = x == NULL ? 1 : y == NULL ? -1 : strcmp(x->name, y->name);
+		/* Most are shared: then neither needs to be looked at. */
+		const int order = x == y ? 0 : x == NULL ? 1 : y == NULL ? -1 : strcmp(x->name, y->name);
 
 		if (order != 0 || !service_equal(x, y))
 			changed(context, order <= 0 ? x->name : y->name);
 		i += order <= 0;
 		k += order >= 0;
 	}
+}
+
+static void add_services(struct snapshot *s, const struct service *const services[], size_t n)
+{
+	memcpy(s->services + s->n_services, services, n * sizeof(services[0]));
+	s->n_services += n;
+}
+
+/* Copies what lies between the changes in runs, and looks only at what is changed. */
+static void merge_changes(struct snapshot *s, const struct snapshot *from,
+			  const struct snapshot_change changes[], size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool found;
+		const size_t next = find_position(from, changes[i].name, &found);
+
+		add_services(s, from->services + at, next - at);
+		if (changes[i].service != NULL)
+			add_services(s, &changes[i].service, 1);
+		at = next + found;
+	}
+	add_services(s, from->services + at, from->n_services - at);
+	for (size_t i = 0; i < s->n_services; i++)
+		s->n_instances += service_keep(s->services[i])->n_instances;
+}
+
+int snapshot_derive(const struct snapshot *from, const struct snapshot_change changes[], size_t n,
+		    const struct findings *findings, struct snapshot **ret)
+{
+	static const struct snapshot nothing;
+	const size_t n_max = n + (from != NULL ? from->n_services : 0);
+	struct snapshot *s = calloc(1, sizeof(*s) + n_max * sizeof(s->services[0]));
+
+	if (s == NULL)
+		return -ENOMEM;
+	s->users = 1;
+	s->findings = findings_keep(findings);
+	merge_changes(s, from != NULL ? from : &nothing, changes, n);
+	*ret = s;
+	return 0;
 }

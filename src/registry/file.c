@@ -20,19 +20,26 @@ struct file {
 
 struct registry {
 	const struct registry_options *options;
+	struct registry_host *host;
+	struct ledger *ledger;
+	struct resource path;
 	struct file **files; /* sorted by name */
 	size_t n_files, size;
-	size_t n_seen, n_troubled; /* in this round */
-	bool asked;
+	size_t n_seen;       /* in this round */
+	bool began, partial; /* this round: nothing is staged in a partial one */
 };
 
-static int create(const struct registry_options *o, struct registry **ret)
+static int create(const struct registry_options *o, struct registry_host *host, struct ledger *ledger,
+		  struct registry **ret)
 {
 	struct registry *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
 		return -ENOMEM;
 	r->options = o;
+	r->host = host;
+	r->ledger = ledger;
+	r->path.vital = true;
 	*ret = r;
 	return 0;
 }
@@ -55,25 +62,36 @@ static void destroy(struct registry *r)
 	free(r);
 }
 
-static int begin(struct registry *r, struct snapshot_builder *b)
+static int start(struct registry *r)
 {
-	(void)b;
-	r->asked = false;
-	r->n_seen = r->n_troubled = 0;
-	for (size_t i = 0; i < r->n_files; i++)
-		r->files[i]->seen = false;
-	return 0;
+	return r->host->start(r->host, &r->path);
 }
 
-static bool next(struct registry *r, struct fetch_request *ret)
+static int ask(struct registry *r, struct resource *res, struct fetch_request *ret,
+	       struct snapshot_builder *b)
 {
-	if (r->asked)
-		return false;
-	r->asked = true;
+	(void)res;
+	(void)b;
+	r->began = false;
 	*ret = (struct fetch_request){ .source = FETCH_FILES,
 				       .path = r->options->path,
 				       .max_size = r->options->max_size };
-	return true;
+	return 0;
+}
+
+/* The first result tells what kind of round it is. */
+static void begin(struct registry *r, const struct fetch_result *res)
+{
+	if (r->began)
+		return;
+	r->began = true;
+	r->partial = res->partial;
+	r->n_seen = 0;
+	if (r->partial)
+		return;
+	for (size_t i = 0; i < r->n_files; i++)
+		r->files[i]->seen = false;
+	ledger_begin(r->ledger, &r->path.part);
 }
 
 /* Where the file is, or belongs. */
@@ -181,13 +199,35 @@ static int read_body(const struct registry *r, struct file *f, const struct fetc
 	return status;
 }
 
-static int report_file(struct registry *r, const struct file *f, struct snapshot_builder *b)
+static int believe(struct registry *r, const struct file *f, struct snapshot_builder *b)
 {
-	r->n_troubled += f->trouble != NULL;
+	const int status = r->partial ? ledger_put(r->ledger, &r->path.part, f->name, b)
+				      : ledger_stage(r->ledger, &r->path.part, f->name, b);
+
+	return status == -EDQUOT ? snapshot_builder_fail(b, status, "more than a registry may hold") : status;
+}
+
+/* The file's item is what it said last, and what is wrong with it. */
+static int state_file(struct registry *r, const struct file *f, struct snapshot_builder *b)
+{
+	int status = 0;
+
 	if (f->trouble != NULL)
 		snapshot_builder_remark(b, "%s: %s%s", f->name, f->trouble,
 					f->good != NULL ? "; what it said before stays" : "");
-	return f->good != NULL ? snapshot_builder_add_snapshot(b, f->good) : 0;
+	if (f->good != NULL)
+		status = snapshot_builder_add_snapshot(b, f->good);
+	return status < 0 ? status : believe(r, f, b);
+}
+
+/* The item of a file that is the same as before, if there is one: after a reload there is none yet. */
+static bool keep_item(struct registry *r, const struct file *f)
+{
+	if (f->trouble != NULL || ledger_find(r->ledger, &r->path.part, f->name) == NULL)
+		return false;
+	if (!r->partial)
+		ledger_keep(r->ledger, &r->path.part, f->name);
+	return true;
 }
 
 static bool is_missing(const struct fetch_result *res)
@@ -222,30 +262,79 @@ static int read_file(struct registry *r, const struct fetch_result *res, struct 
 		status = read_body(r, f, res);
 	else if (f->good == NULL && f->trouble == NULL)
 		return snapshot_builder_fail(b, -ESTALE, "%s: said to be unchanged, but never read", f->name);
-	return status < 0 ? status : report_file(r, f, b);
+	if (status == 0 && res->unchanged && keep_item(r, f))
+		return 0;
+	return status < 0 ? status : state_file(r, f, b);
+}
+
+/* The first file that is wrong, if all are that are there. */
+static const struct file *find_trouble(const struct registry *r)
+{
+	const struct file *first = NULL;
+
+	for (size_t i = 0; i < r->n_files; i++) {
+		const struct file *f = r->files[i];
+
+		if (!r->partial && !f->seen)
+			continue;
+		if (f->trouble == NULL)
+			return NULL;
+		first = first != NULL ? first : f;
+	}
+	return first;
 }
 
 /* Where not one file can be used, nothing was learned: the data ages from here on. That goes for the one file
  * of a plain path, too. */
 static int judge_round(const struct registry *r, struct snapshot_builder *b)
 {
-	size_t i = 0;
+	const struct file *f = find_trouble(r);
+	const size_t n = r->partial ? r->n_files : r->n_seen;
 
-	if (r->n_seen == 0 || r->n_troubled < r->n_seen)
+	if (f == NULL)
 		return 0;
-	while (!r->files[i]->seen)
-		i++;
-	const struct file *f = r->files[i];
-	if (r->n_seen == 1)
+	if (n == 1)
 		return snapshot_builder_fail(b, -EBADMSG, "%s: %s", f->name, f->trouble);
-	return snapshot_builder_fail(b, -EBADMSG, "none of %zu files can be used: %s: %s", r->n_seen, f->name,
+	return snapshot_builder_fail(b, -EBADMSG, "none of %zu files can be used: %s: %s", n, f->name,
 				     f->trouble);
 }
 
-static int read_result(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
+/* A file that is not there any more has deregistered its instances. In a round that was thrown away it may
+ * just not have been reached; if it never said anything, there is nothing to remember. */
+static void forget_files(struct registry *r, bool complete)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_files; i++) {
+		struct file *f = r->files[i];
+
+		if (!f->seen && (complete || f->good == NULL))
+			destroy_file(f);
+		else
+			r->files[n++] = f;
+	}
+	r->n_files = n;
+}
+
+/* One that a partial round says is gone. */
+static void forget_file(struct registry *r, const char *name)
+{
+	const size_t place = find_place(r, name);
+
+	if (place == r->n_files || strcmp(r->files[place]->name, name) != 0)
+		return;
+	ledger_remove(r->ledger, &r->path.part, name);
+	destroy_file(r->files[place]);
+	r->n_files--;
+	memmove(&r->files[place], &r->files[place + 1], (r->n_files - place) * sizeof(struct file *));
+}
+
+static int read_one(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
 {
 	int status = 0;
 
+	if (res->name == NULL)
+		return 0;
 	if (is_out_of_reach(r, res))
 		return is_awaited(r, res)
 			       ? 0
@@ -253,24 +342,26 @@ static int read_result(struct registry *r, const struct fetch_result *res, struc
 	/* Between the listing of a directory and the reading of a file in it, a program can deregister. */
 	if (!is_missing(res))
 		status = read_file(r, res, b);
+	else if (r->partial)
+		forget_file(r, res->name);
 	return status == 0 && res->last ? judge_round(r, b) : status;
 }
 
-/* A file that is not there any more has deregistered its instances. In a round that was thrown away it may
- * just not have been reached; if it never said anything, there is nothing to remember. */
-static void end(struct registry *r, bool accepted)
+static int read_result(struct registry *r, struct resource *path, const struct fetch_result *res,
+		       struct snapshot_builder *b)
 {
-	size_t n = 0;
+	begin(r, res);
+	const int status = read_one(r, res, b);
 
-	for (size_t i = 0; i < r->n_files; i++) {
-		struct file *f = r->files[i];
-
-		if (!f->seen && (accepted || f->good == NULL))
-			destroy_file(f);
-		else
-			r->files[n++] = f;
+	if (status < 0 && !r->partial)
+		forget_files(r, false);
+	if (status < 0 || !res->last)
+		return status < 0 ? status : STEP_MORE;
+	if (!r->partial) {
+		ledger_commit(r->ledger, &path->part);
+		forget_files(r, true);
 	}
-	r->n_files = n;
+	return STEP_PAUSE;
 }
 
 static int inherit(struct registry *r, const struct registry *old)
@@ -292,9 +383,8 @@ const struct registry_kind registry_file = {
 	.name = "file",
 	.create = create,
 	.destroy = destroy,
-	.begin = begin,
-	.next = next,
+	.start = start,
+	.ask = ask,
 	.read = read_result,
 	.inherit = inherit,
-	.end = end,
 };

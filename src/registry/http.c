@@ -24,10 +24,12 @@ struct validators {
 
 struct registry {
 	const struct registry_options *options;
-	struct validators good;  /* of what Phonebook believes */
-	struct validators fresh; /* of what was read in this round */
-	unsigned n_conditional;  /* requests in a row that carried only Last-Modified */
-	bool asked, conditional;
+	struct registry_host *host;
+	struct ledger *ledger;
+	struct resource list;
+	struct validators good; /* of what the ledger has */
+	unsigned n_conditional; /* requests in a row that carried only Last-Modified */
+	bool conditional;       /* the request under way */
 };
 
 static void forget(struct validators *v)
@@ -37,13 +39,17 @@ static void forget(struct validators *v)
 	*v = (struct validators){ 0 };
 }
 
-static int create(const struct registry_options *o, struct registry **ret)
+static int create(const struct registry_options *o, struct registry_host *host, struct ledger *ledger,
+		  struct registry **ret)
 {
 	struct registry *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
 		return -ENOMEM;
 	r->options = o;
+	r->host = host;
+	r->ledger = ledger;
+	r->list.vital = true;
 	*ret = r;
 	return 0;
 }
@@ -53,16 +59,12 @@ static void destroy(struct registry *r)
 	if (r == NULL)
 		return;
 	forget(&r->good);
-	forget(&r->fresh);
 	free(r);
 }
 
-static int begin(struct registry *r, struct snapshot_builder *b)
+static int start(struct registry *r)
 {
-	(void)b;
-	r->asked = r->conditional = false;
-	forget(&r->fresh);
-	return 0;
+	return r->host->start(r->host, &r->list);
 }
 
 /* Whether this request is one that the registry may answer with "as before". */
@@ -77,20 +79,18 @@ static bool ask_conditionally(struct registry *r)
 	return true;
 }
 
-static bool next(struct registry *r, struct fetch_request *ret)
+static int ask(struct registry *r, struct resource *res, struct fetch_request *ret,
+	       struct snapshot_builder *b)
 {
-	if (r->asked)
-		return false;
-	r->asked = true;
+	(void)res;
+	(void)b;
 	r->conditional = ask_conditionally(r);
-	*ret = (struct fetch_request){ .source = FETCH_HTTP,
-				       .http = &r->options->http,
-				       .max_size = r->options->http.max_size };
+	*ret = (struct fetch_request){ .source = FETCH_HTTP, .http = &r->options->http };
 	if (r->conditional) {
 		ret->etag = r->good.etag;
 		ret->last_modified = r->good.last_modified;
 	}
-	return true;
+	return 0;
 }
 
 /* NULL for none; without memory too, which costs one full answer. */
@@ -101,15 +101,24 @@ static char *copy_validator(const char *text)
 	return strdup(text);
 }
 
+static void keep_validators(struct registry *r, const char *etag, const char *last_modified)
+{
+	const struct validators fresh = { .etag = copy_validator(etag),
+					  .last_modified = copy_validator(last_modified) };
+
+	forget(&r->good);
+	r->good = fresh;
+}
+
 /* A 304 may bring newer validators, and those it does not bring stay (RFC 9111 section 3.2). */
 static int read_not_modified(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
 {
 	if (!r->conditional)
 		return snapshot_builder_fail(b, -EPROTO, "HTTP status 304 to a request without validators");
-	r->fresh.etag = copy_validator(res->etag != NULL ? res->etag : r->good.etag);
-	r->fresh.last_modified =
-		copy_validator(res->last_modified != NULL ? res->last_modified : r->good.last_modified);
-	return ROUND_UNCHANGED;
+	keep_validators(r, res->etag != NULL ? res->etag : r->good.etag,
+			res->last_modified != NULL ? res->last_modified : r->good.last_modified);
+	ledger_repeat(r->ledger, &r->list.part);
+	return STEP_PAUSE;
 }
 
 /* What a status that is not 200 means for whoever runs the registry. */
@@ -160,13 +169,21 @@ static int read_body(struct registry *r, const struct fetch_result *res, struct 
 	int status = shapes_read(res->body, res->len, &shape, b);
 	if (status < 0)
 		return status;
-	r->fresh.etag = copy_validator(res->etag);
-	r->fresh.last_modified = copy_validator(res->last_modified);
-	return 0;
+	ledger_begin(r->ledger, &r->list.part);
+	status = ledger_stage(r->ledger, &r->list.part, "", b);
+	if (status < 0)
+		return status == -EDQUOT ? snapshot_builder_fail(b, status, "more than a registry may hold")
+					 : status;
+	ledger_commit(r->ledger, &r->list.part);
+	/* Only now: or one bad body would be confirmed by 304 for ever. */
+	keep_validators(r, res->etag, res->last_modified);
+	return STEP_PAUSE;
 }
 
-static int read_result(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
+static int read_result(struct registry *r, struct resource *list, const struct fetch_result *res,
+		       struct snapshot_builder *b)
 {
+	(void)list;
 	if (res->error < 0)
 		return snapshot_builder_fail(b, res->error, "%s", res->error_text);
 	if (res->status == 304)
@@ -177,23 +194,12 @@ static int read_result(struct registry *r, const struct fetch_result *res, struc
 	return read_body(r, res, b);
 }
 
-static void end(struct registry *r, bool accepted)
-{
-	if (accepted) {
-		forget(&r->good);
-		r->good = r->fresh;
-		r->fresh = (struct validators){ 0 };
-	}
-	forget(&r->fresh);
-}
-
 const struct registry_kind registry_http = {
 	.name = "http",
 	.brake = true,
 	.create = create,
 	.destroy = destroy,
-	.begin = begin,
-	.next = next,
+	.start = start,
+	.ask = ask,
 	.read = read_result,
-	.end = end,
 };

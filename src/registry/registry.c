@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 bool path_has_glob(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -15,11 +17,22 @@ bool path_has_glob(const char *text, size_t len)
 const struct registry_kind *registry_kind_find(const char *name)
 {
 	static const struct registry_kind *const kinds[] = { &registry_static, &registry_file,
-							     &registry_http };
+							     &registry_http,   &registry_consul,
+							     &registry_etcd,   &registry_kubernetes,
+							     &registry_dns };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(kinds[i]->name, name) == 0)
 			return kinds[i];
+	}
+	return NULL;
+}
+
+const char *fetch_result_header(const struct fetch_result *res, const char *name)
+{
+	for (size_t i = 0; i < res->n_headers; i++) {
+		if (text_equal_fold(res->headers[i].name, name))
+			return res->headers[i].value;
 	}
 	return NULL;
 }

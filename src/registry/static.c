@@ -10,21 +10,29 @@
 
 struct registry {
 	const struct registry_options *options;
+	struct ledger *ledger;
+	struct ledger_part part;
 };
 
-static int create(const struct registry_options *o, struct registry **ret)
+static int create(const struct registry_options *o, struct registry_host *host, struct ledger *ledger,
+		  struct registry **ret)
 {
-	struct registry *r = malloc(sizeof(*r));
+	struct registry *r = calloc(1, sizeof(*r));
 
+	(void)host;
 	if (r == NULL)
 		return -ENOMEM;
 	r->options = o;
+	r->ledger = ledger;
 	*ret = r;
 	return 0;
 }
 
 static void destroy(struct registry *r)
 {
+	if (r == NULL)
+		return;
+	ledger_drop(r->ledger, &r->part);
 	free(r);
 }
 
@@ -56,26 +64,27 @@ static int add_instance(const struct static_instance *s, struct snapshot_builder
 	return snapshot_builder_add(b, &report);
 }
 
-static int begin(struct registry *r, struct snapshot_builder *b)
+static int add_all(struct registry *r, struct snapshot_builder *b)
 {
 	int status = 0;
 
 	for (size_t i = 0; status == 0 && i < r->options->n_instances; i++)
 		status = add_instance(&r->options->instances[i], b);
-	return status;
+	return status == 0 ? ledger_put(r->ledger, &r->part, "", b) : status;
 }
 
-static bool next(struct registry *r, struct fetch_request *ret)
+static int start(struct registry *r)
 {
-	(void)r;
-	(void)ret;
-	return false;
+	struct snapshot_builder *b = snapshot_builder_create();
+	int status = b != NULL ? add_all(r, b) : -ENOMEM;
+
+	snapshot_builder_destroy(b);
+	return status;
 }
 
 const struct registry_kind registry_static = {
 	.name = "static",
 	.create = create,
 	.destroy = destroy,
-	.begin = begin,
-	.next = next,
+	.start = start,
 };

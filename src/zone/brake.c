@@ -2,78 +2,175 @@
 #include "zone/brake.h"
 
 #include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Fewer instances come and go by halves in everyday life. */
 enum { BRAKE_INSTANCES_MIN = 4 };
 
-static size_t count(const struct snapshot *s, const char *service)
-{
-	const struct service *found = snapshot_find(s, service);
+/* A service whose loss is held back. */
+struct held {
+	uint64_t since_ms;
+	struct held *next; /* of those to be let go */
+	unsigned judgement;
+	char name[];
+};
 
-	return found != NULL ? found->n_instances : 0;
+struct brake {
+	void *held; /* a tree of tsearch(3), by name */
+	unsigned judgement;
+};
+
+static int compare_held(const void *a, const void *b)
+{
+	return strcmp(((const struct held *)a)->name, ((const struct held *)b)->name);
 }
+
+/* tfind(3) calls with the key first. */
+static int compare_with_name(const void *name, const void *held)
+{
+	return strcmp(name, ((const struct held *)held)->name);
+}
+
+struct brake *brake_create(void)
+{
+	return calloc(1, sizeof(struct brake));
+}
+
+void brake_destroy(struct brake *b)
+{
+	if (b == NULL)
+		return;
+	tdestroy(b->held, free);
+	free(b);
+}
+
+/* The service as one that is held, from now on if it is not yet; NULL when there is no memory. */
+static struct held *hold(struct brake *b, const char *name, uint64_t now_ms)
+{
+	struct held **found = tfind(name, &b->held, compare_with_name);
+	const size_t size = strlen(name) + 1;
+
+	if (found != NULL)
+		return *found;
+	struct held *h = malloc(sizeof(*h) + size);
+	if (h == NULL)
+		return NULL;
+	*h = (struct held){ .since_ms = now_ms };
+	memcpy(h->name, name, size);
+	if (tsearch(h, &b->held, compare_held) == NULL) {
+		free(h);
+		return NULL;
+	}
+	return h;
+}
+
+struct judging {
+	struct brake *brake;
+	const struct brake_case *c;
+	struct snapshot_change *kept; /* held services as they were, sorted */
+	size_t n, n_room;
+	uint64_t next_ms;
+	int error;
+};
 
 /* Counts, not identities: a deployment that replaces every instance is no loss. */
-static bool is_sudden_loss(size_t before, size_t after)
+static bool is_sudden_loss(const struct service *before, const struct service *after)
 {
-	if (before == 0)
+	const size_t n_before = before != NULL ? before->n_instances : 0;
+	const size_t n_after = after != NULL ? after->n_instances : 0;
+
+	if (n_before == 0)
 		return false;
-	return after == 0 || (before >= BRAKE_INSTANCES_MIN && after * 2 < before);
+	return n_after == 0 || (n_before >= BRAKE_INSTANCES_MIN && n_after * 2 < n_before);
 }
 
-/* How much longer the service's loss is held back; 0: it is believed, or there is none. */
-static uint64_t hold_for(const struct brake_case *c, const struct service *s)
+static bool make_room(struct judging *j)
 {
-	const uint64_t limit_ms = c->limit(c->context, s->name);
+	if (j->n < j->n_room)
+		return true;
 
-	if (!is_sudden_loss(s->n_instances, count(c->fresh, s->name)) || c->waited_ms >= limit_ms)
-		return 0;
-	if (c->before != NULL && is_sudden_loss(s->n_instances, count(c->before, s->name)))
-		return 0; /* said twice */
-	return limit_ms - c->waited_ms;
+	const size_t n_room = j->n_room > 0 ? 2 * j->n_room : 16;
+	struct snapshot_change *more = realloc(j->kept, n_room * sizeof(*more));
+	if (more == NULL)
+		return false;
+	j->kept = more;
+	j->n_room = n_room;
+	return true;
 }
 
-/* fresh, but held services as they were. */
-static int keep_held(const struct brake_case *c, struct snapshot **ret)
+static void judge_service(void *context, const char *name)
 {
-	struct snapshot_builder *b = snapshot_builder_create();
-	int r = b != NULL ? 0 : -ENOMEM;
+	struct judging *j = context;
+	const struct brake_case *c = j->c;
+	const struct service *accepted = snapshot_find(c->accepted, name);
 
-	for (size_t i = 0; r == 0 && i < c->accepted->n_services; i++) {
-		if (hold_for(c, c->accepted->services[i]) > 0)
-			r = snapshot_builder_keep_service(b, c->accepted->services[i]);
-	}
-	for (size_t i = 0; r == 0 && i < c->fresh->n_services; i++) {
-		const struct service *s = c->fresh->services[i];
-		const struct service *old = snapshot_find(c->accepted, s->name);
+	if (j->error < 0 || !is_sudden_loss(accepted, snapshot_find(c->fresh, name)))
+		return;
+	const uint64_t limit_ms = c->limit(c->context, name);
+	if (limit_ms == 0 || (c->is_certain != NULL && c->is_certain(c->context, name)))
+		return;
 
-		if (old == NULL || hold_for(c, old) == 0)
-			r = snapshot_builder_keep_service(b, s);
+	struct held *h = hold(j->brake, name, c->now_ms);
+	if (h == NULL || !make_room(j)) {
+		j->error = -ENOMEM;
+		return;
 	}
-	if (r == 0)
-		r = snapshot_builder_seal(b, c->accepted, ret);
-	snapshot_builder_destroy(b);
-	return r;
+	const uint64_t waited_ms = c->now_ms - h->since_ms;
+	if (waited_ms >= limit_ms)
+		return;
+	h->judgement = j->brake->judgement;
+	j->kept[j->n++] = (struct snapshot_change){ .name = accepted->name, .service = accepted };
+	j->next_ms = limit_ms - waited_ms < j->next_ms ? limit_ms - waited_ms : j->next_ms;
 }
 
-int brake_judge(const struct brake_case *c, struct brake_verdict *ret)
+struct sweep {
+	unsigned judgement;
+	struct held *released;
+};
+
+/* twalk_r(3) gives each node three times, and a leaf once. */
+static void list_released(const void *node, VISIT visit, void *context)
 {
-	struct brake_verdict v = { .next_ms = UINT64_MAX };
-	int r = 0;
+	struct held *h = *(struct held *const *)node;
+	struct sweep *s = context;
 
-	for (size_t i = 0; c->accepted != NULL && i < c->accepted->n_services; i++) {
-		const uint64_t wait_ms = hold_for(c, c->accepted->services[i]);
+	if ((visit != postorder && visit != leaf) || h->judgement == s->judgement)
+		return;
+	h->next = s->released;
+	s->released = h;
+}
 
-		if (wait_ms == 0)
-			continue;
-		v.held++;
-		v.next_ms = wait_ms < v.next_ms ? wait_ms : v.next_ms;
+/* Forgets all services that this judgement does not hold: they have waited, come back or become certain. */
+static void release_others(struct brake *b)
+{
+	struct sweep s = { .judgement = b->judgement };
+
+	twalk_r(b->held, list_released, &s);
+	for (struct held *h = s.released, *next; h != NULL; h = next) {
+		next = h->next;
+		tdelete(h, &b->held, compare_held);
+		free(h);
 	}
-	if (v.held == 0)
-		v.believed = snapshot_keep(c->fresh);
-	else
-		r = keep_held(c, &v.believed);
-	if (r == 0)
-		*ret = v;
-	return r;
+}
+
+int brake_judge(struct brake *b, const struct brake_case *c, struct brake_verdict *ret)
+{
+	struct judging j = { .brake = b, .c = c, .next_ms = UINT64_MAX };
+	struct snapshot *believed = c->fresh;
+
+	b->judgement++;
+	if (c->accepted != NULL)
+		snapshot_compare(c->accepted, c->fresh, judge_service, &j);
+	if (j.error == 0 && j.n > 0)
+		j.error = snapshot_derive(c->fresh, j.kept, j.n, c->fresh->findings, &believed);
+	else if (j.error == 0)
+		snapshot_keep(believed);
+	free(j.kept);
+	if (j.error < 0)
+		return j.error;
+	release_others(b);
+	*ret = (struct brake_verdict){ .believed = believed, .held = j.n, .next_ms = j.next_ms };
+	return 0;
 }

@@ -358,6 +358,17 @@ static bool name_service(struct work *w, const char *service)
 	return name_from_text(service, strlen(service), &front) && name_prepend_name(&w->owner, &front);
 }
 
+/* An instance can ask for less, because its registry knows how long it will be there. One TTL for all, as
+ * RRs of one RRset must have (RFC 2181 section 5.2). */
+static uint32_t smallest_ttl(uint32_t ttl_s, const struct selection *selection)
+{
+	for (size_t i = 0; i < selection->n; i++) {
+		if (selection->members[i].instance->ttl_s < ttl_s)
+			ttl_s = selection->members[i].instance->ttl_s;
+	}
+	return ttl_s;
+}
+
 int compose_service(const struct zone_options *z, const char *service, const struct selection *selection,
 		    struct block **ret)
 {
@@ -372,7 +383,7 @@ int compose_service(const struct zone_options *z, const char *service, const str
 	if (!name_service(&w, service))
 		return -ENAMETOOLONG;
 	block_begin(&w.block, &options);
-	rows_init(&w.rows, &w.block, z, answer->ttl_s, selection);
+	rows_init(&w.rows, &w.block, z, smallest_ttl(answer->ttl_s, selection), selection);
 	add_service_names(&w);
 	add_names_between(&w);
 	add_tags_and_names(&w);

@@ -109,32 +109,27 @@ static int drop_known_places(struct selection *s, size_t first)
 	return r;
 }
 
-static bool is_healthy(const struct member *m, enum health_rule rule)
+/* When nobody is healthy the checks are more likely wrong than all instances dead; and a caller who gets an
+ * address that does not answer is no worse off than one who gets none. But who is in doubt is better than who
+ * is down: of those the best are taken. */
+static void keep_healthy(struct selection *s, enum health_rule rule)
 {
-	static const enum health worst[] = {
+	static const uint8_t worst[] = {
 		[HEALTH_RULE_PASSING] = HEALTH_PASSING,
 		[HEALTH_RULE_WARNING] = HEALTH_WARNING,
 		[HEALTH_RULE_ANY] = HEALTH_CRITICAL,
 	};
-
-	return m->instance->health <= worst[rule];
-}
-
-/* When nobody is healthy the checks are more likely wrong than all instances dead; and a caller who gets an
- * address that does not answer is no worse off than one who gets none. */
-static void keep_healthy(struct selection *s, enum health_rule rule)
-{
-	size_t healthy = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		healthy += is_healthy(&s->members[i], rule);
-	s->failed_open = healthy == 0 && s->n > 0;
-	if (healthy == 0 || healthy == s->n)
-		return;
-
+	uint8_t best = HEALTH_CRITICAL;
 	size_t kept = 0;
+
 	for (size_t i = 0; i < s->n; i++) {
-		if (is_healthy(&s->members[i], rule))
+		if (s->members[i].instance->health < best)
+			best = s->members[i].instance->health;
+	}
+	s->failed_open = s->n > 0 && best > worst[rule];
+	const uint8_t accepted = s->failed_open ? best : worst[rule];
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->members[i].instance->health <= accepted)
 			s->members[kept++] = s->members[i];
 	}
 	s->n = kept;

@@ -34,7 +34,7 @@ static void teardown(void)
 
 static void start(const char *files)
 {
-	planes = planes_start("file \"local\" { path = \"%s/%s\" interval = 1h jitter = 0 }\n", dir, files);
+	planes = planes_start("file \"local\" { path = \"%s/%s\" interval = 29s jitter = 0 }\n", dir, files);
 }
 
 static void remove_file(const char *name)
@@ -215,7 +215,7 @@ START_TEST(a_reload_keeps_what_a_broken_file_said)
 	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
 	harness_write_file(dir, "shop.json", "[{");
 	log_await("shop.json: ");
-	planes_reload(planes, "file \"local\" { path = \"%s/*.json\" interval = 1h jitter = 0 }\n", dir);
+	planes_reload(planes, "file \"local\" { path = \"%s/*.json\" interval = 29s jitter = 0 }\n", dir);
 	harness_write_file(dir, "cart.json", IN("cart", "10.1.0.4"));
 	planes_await(planes, CART, "NOERROR aa; 2 A 10.1.0.4");
 	planes_expect(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");

@@ -434,7 +434,7 @@ END_TEST
 static void start_two(const char *timeout)
 {
 	planes = planes_start("static \"own\" { instance \"10.9.0.1:80\" { service = \"cart\" } }\n"
-			      "http \"dc1\" { url = \"%s\" timeout = %s interval = 1h }\n",
+			      "http \"dc1\" { url = \"%s\" timeout = %s interval = 29s }\n",
 			      fake_registry_url(registry), timeout);
 	planes_await(planes, "cart.service.local", "NOERROR aa; 2 A 10.9.0.1");
 }

@@ -91,7 +91,7 @@ START_TEST(a_new_registry_is_asked)
 	planes = planes_start(STATIC_SHOP);
 	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
 	harness_write_file(dir, "cart.json", "{\"cart\":[\"10.2.0.1:80\"]}");
-	planes_reload(planes, STATIC_SHOP "file \"local\" { path = \"%s/*.json\" interval = 1h }", dir);
+	planes_reload(planes, STATIC_SHOP "file \"local\" { path = \"%s/*.json\" interval = 29s }", dir);
 	planes_await(planes, "cart.service.local", "NOERROR aa; 2 A 10.2.0.1");
 	harness_write_file(dir, "cart.json", "{\"cart\":[\"10.2.0.2:80\"]}");
 	planes_await(planes, "cart.service.local", "NOERROR aa; 2 A 10.2.0.2");

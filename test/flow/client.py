@@ -9,6 +9,7 @@ import http.server
 import json
 import pathlib
 import random
+import re
 import socket
 import socketserver
 import struct
@@ -307,6 +308,20 @@ def wait(args):
     sys.exit(f"{args.name} has {got}, wanted {wanted}")
 
 
+def turn(args):
+    """Waits until the name has the addresses after; until then it must have those before, at least once, and never
+    any others. Says when it has seen those before."""
+    end = time.monotonic() + args.limit
+    before, after = set(args.before.split(",")), set(args.after.split(","))
+    got = None
+    while got != after:
+        last, got = got, ask_udp(args.port, args.name, "A", 4096)[0].addresses()
+        assert got == before or (got == after and last), f"{got} in between"
+        assert time.monotonic() < end, f"{args.name} still has {before}"
+        if not last:
+            print("before", flush=True)
+
+
 def many(args):
     """Writes a file of N services with five instances each."""
     groups = [{"targets": [f"10.{i >> 8}.{i & 255}.{k + 1}:8080" for k in range(5)],
@@ -435,6 +450,60 @@ def registry(args):
     server.serve_forever()
 
 
+def carry(source, sink, wire, is_cut):
+    """One direction of a wire. What etcd's members say to each other tells who speaks, if not at once."""
+    try:
+        while data := source.recv(65536):
+            if sender := re.search(rb"X-Server-From: ([0-9a-f]+)", data):
+                wire["sender"] = int(sender[1], 16)
+            if is_cut(wire):
+                break
+            sink.sendall(data)
+    except OSError:
+        pass
+    for end in source, sink:
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+class Wire(socketserver.BaseRequestHandler):
+    def is_cut(self, wire):
+        try:
+            member, port = self.server.cut.read_text().split()
+        except FileNotFoundError:
+            return False
+        return wire["sender"] == int(member) or self.server.server_address[1] == int(port)
+
+    def handle(self):
+        wire = {"sender": None}
+        try:
+            target = socket.create_connection(("127.0.0.1", self.server.target), 1)
+        except OSError:
+            return
+        with target:
+            target.settimeout(None)
+            back = threading.Thread(target=carry, args=(target, self.request, wire, self.is_cut), daemon=True)
+            back.start()
+            carry(self.request, target, wire, self.is_cut)
+            back.join()
+
+
+def wires(args):
+    """Between the members of an etcd, PORT:TARGET... While there is a file "cut", with a member's ID and its port
+    here, nothing comes from that member, nor to it."""
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = allow_reuse_address = True
+
+    for pair in args.pairs:
+        port, target = map(int, pair.split(":"))
+        server = Server(("127.0.0.1", port), Wire)
+        server.target, server.cut = target, pathlib.Path(args.directory) / "cut"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Event().wait()
+
+
 COMMANDS = {
     ports: ["n"],
     pipeline: ["port", "n", "name", "foreign?"],
@@ -443,11 +512,13 @@ COMMANDS = {
     truncation: ["port", "n", "name"],
     mutate: ["port", "n", "name", "seed"],
     wait: ["port", "limit", "name", "addresses*"],
+    turn: ["port", "limit", "name", "before", "after"],
     many: ["n", "file"],
     sample: ["port", "n", "zone"],
     spread: ["port", "n", "name"],
     upstream: ["port"],
     registry: ["port", "directory"],
+    wires: ["directory", "pairs*"],
 }
 
 

@@ -28,6 +28,40 @@ static bool is_service(const char *text)
 	return report_check_service(text, folded) == DROP_NONE;
 }
 
+/* What the kinds that are asked over a network take for granted. */
+static void check_remote(const struct registry_options *r)
+{
+	const struct http_options *http = &r->http;
+
+	expect((http->cert_file == NULL) == (http->key_file == NULL));
+	expect((http->user == NULL) == (http->password_file == NULL));
+	expect((http->user != NULL) + (http->token != NULL) + (http->token_file != NULL) <= 1);
+	if (strcmp(r->kind, "dns") == 0) {
+		expect(r->dns.server.len > 0 && r->dns.names[0] != NULL);
+		return;
+	}
+	expect(http->url != NULL && strncmp(http->url, "http", 4) == 0 && http->max_size > 0);
+	if (strcmp(r->kind, "consul") == 0)
+		expect(r->consul.held > 0 && r->consul.wait_ms >= 1000);
+	if (strcmp(r->kind, "etcd") == 0)
+		expect(r->etcd.urls[0] == http->url && r->etcd.prefix != NULL &&
+		       (r->etcd.user == NULL) == (r->etcd.password_file == NULL));
+}
+
+static void check_registry(const struct registry_options *r)
+{
+	expect(r->name != NULL && r->kind != NULL && r->service_label != NULL);
+	if (strcmp(r->kind, "static") != 0)
+		expect(r->interval_ms >= 100);
+	if (strcmp(r->kind, "file") == 0)
+		expect(r->path != NULL);
+	else if (strcmp(r->kind, "static") != 0)
+		check_remote(r);
+	for (size_t i = 0; i < r->n_instances; i++)
+		expect(r->instances[i].address != NULL && is_service(r->instances[i].service));
+	expect(r->service == NULL || is_service(r->service));
+}
+
 static void check(const struct config *c)
 {
 	const struct feed_options *f = c->feed;
@@ -36,16 +70,8 @@ static void check(const struct config *c)
 	expect(c->server.threads >= 1 && c->server.threads <= SERVER_THREADS_MAX);
 	expect(c->user != NULL && c->forward.n_upstreams <= FORWARD_UPSTREAMS_MAX);
 	expect(f->n_zones >= 1 && f->n_registries >= 1 && f->n_registries <= FRESHNESS_REGISTRIES_MAX);
-	for (size_t i = 0; i < f->n_registries; i++) {
-		const struct registry_options *r = &f->registries[i];
-
-		expect(r->name != NULL && r->kind != NULL && r->service_label != NULL);
-		expect(strcmp(r->kind, "file") != 0 || r->path != NULL);
-		expect(strcmp(r->kind, "http") != 0 || r->http.url != NULL);
-		for (size_t j = 0; j < r->n_instances; j++)
-			expect(r->instances[j].address != NULL && is_service(r->instances[j].service));
-		expect(r->service == NULL || is_service(r->service));
-	}
+	for (size_t i = 0; i < f->n_registries; i++)
+		check_registry(&f->registries[i]);
 	for (size_t i = 0; i < f->n_zones; i++) {
 		const struct zone_options *z = &f->zones[i];
 

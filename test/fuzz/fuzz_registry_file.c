@@ -3,17 +3,17 @@
  * its first octet says which file it is about, whether it is unchanged or an error, and whether a round ends.
  */
 #include <errno.h>
-#include <string.h>
 
-#include "registry/registry.h"
+#include "host.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int read_piece(struct registry *r, uint8_t head, const uint8_t *body, size_t len,
-		      struct snapshot_builder *b)
+static int read_piece(struct fuzz_host *f, uint8_t head, const uint8_t *body, size_t len)
 {
 	static const char *const names[] = { "a", "b", "c", "d" };
-	struct fetch_result res = { .name = names[head & 3], .status = 200, .error_text = "no" };
+	struct fetch_result res = {
+		.name = names[head & 3], .status = 200, .error_text = "no", .last = (head & 32) != 0
+	};
 
 	if (head & 4)
 		res.unchanged = true;
@@ -21,36 +21,26 @@ static int read_piece(struct registry *r, uint8_t head, const uint8_t *body, siz
 		res.error = head & 16 ? -ENOENT : -EACCES;
 	else
 		res.body = (const char *)body, res.len = len;
-	return registry_file.read(r, &res, b);
+	return fuzz_host_read(f, f->resources[0], &res);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct registry_options o = { .path = "*", .service = "x", .service_label = "service" };
-	struct snapshot_builder *b = snapshot_builder_create();
-	struct snapshot *last = NULL, *s;
-	struct registry *r;
+	struct fetch_request request;
+	struct fuzz_host f;
 
-	registry_file.create(&o, &r);
-	registry_file.begin(r, b);
+	fuzz_host_start(&f, &registry_file, &o);
+	fuzz_host_ask(&f, f.resources[0], &request);
 	while (size > 0) {
 		const uint8_t *end = memchr(data + 1, 0xff, size - 1);
 		const size_t len = end != NULL ? (size_t)(end - data) : size;
-		const uint8_t head = data[0];
 
-		int status = read_piece(r, head, data + 1, len - 1, b);
-		if (status < 0 || head & 32) {
-			snapshot_builder_seal(b, last, &s);
-			snapshot_release(last);
-			last = s;
-			registry_file.end(r, status >= 0);
-			registry_file.begin(r, b);
-		}
+		if (read_piece(&f, data[0], data + 1, len - 1) != STEP_MORE)
+			fuzz_host_ask(&f, f.resources[0], &request);
 		data += len + (end != NULL);
 		size -= len + (end != NULL);
 	}
-	snapshot_release(last);
-	snapshot_builder_destroy(b);
-	registry_file.destroy(r);
+	fuzz_host_finish(&f);
 	return 0;
 }

@@ -5,10 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,7 +22,14 @@
 
 #include "harness.h"
 
-enum { CONNECTIONS_MAX = 64, HEAD_MAX = 65536, CHUNK = 10000, FAR_MS = 60000 };
+enum {
+	CONNECTIONS_MAX = 256,
+	ROUTES_MAX = 32,
+	REQUEST_MAX = 2 << 20,
+	CHUNK = 10000,
+	FAR_MS = 60000,
+	SEND_MAX = 1 << 20, /* to one connection before the others have their turn */
+};
 
 struct octets {
 	char *at;
@@ -36,24 +40,32 @@ struct octets {
 struct payload {
 	unsigned refs;
 	struct octets full, not_modified;
+	size_t body_at; /* in full */
 	char etag[128];
-	bool hang, hang_up, close;
+	bool hang, hang_up, hang_up_kept, reset, close, chunked, open, endless;
 	unsigned drip_ms;
+};
+
+/* The answer to requests for a path and what is below it. */
+struct route {
+	char path[256];
+	struct payload *payload;
 };
 
 struct connection {
 	int fd;
 	SSL *ssl;
-	struct octets head;
+	struct octets request;
 	struct payload *payload; /* NULL: reading a request, or silent for ever */
 	const struct octets *sending;
 	size_t sent;
 	bool silent, wants_write;
+	unsigned served;
 	uint64_t next_ms;
 };
 
 struct fake_registry {
-	int fd, stop;
+	int fd, stop, news;
 	uint16_t port;
 	char url[128], unix_path[108];
 	SSL_CTX *tls;
@@ -61,10 +73,13 @@ struct fake_registry {
 	struct connection connections[CONNECTIONS_MAX];
 	size_t n;
 
-	pthread_mutex_t lock; /* of all below */
-	struct payload *payload;
-	unsigned requests, accepted;
-	struct octets last_head;
+	pthread_mutex_t lock;            /* of all below */
+	struct route routes[ROUTES_MAX]; /* the first is for all that no other is for */
+	size_t n_routes;
+	unsigned requests, accepted, open;
+	bool slam, deaf;
+	uint64_t sent;
+	struct octets last_head, last_body;
 };
 
 static uint64_t now_ms(void)
@@ -118,18 +133,17 @@ static void append_compressed(struct octets *o, const struct fake_answer *a, siz
 	deflateEnd(&z);
 }
 
-static void append_chunks(struct octets *o, const struct octets *body)
+static void append_chunks(struct octets *o, const char *octets, size_t all)
 {
-	for (size_t at = 0; at < body->len; at += CHUNK) {
-		const size_t len = body->len - at < CHUNK ? body->len - at : CHUNK;
+	for (size_t at = 0; at < all; at += CHUNK) {
+		const size_t len = all - at < CHUNK ? all - at : CHUNK;
 		char size[32];
 
 		snprintf(size, sizeof(size), "%zx\r\n", len);
 		append_text(o, size);
-		append(o, body->at + at, len);
+		append(o, octets + at, len);
 		append_text(o, "\r\n");
 	}
-	append_text(o, "0\r\n\r\n");
 }
 
 static void append_head(struct octets *o, const struct fake_answer *a, int status)
@@ -148,11 +162,23 @@ static void append_head(struct octets *o, const struct fake_answer *a, int statu
 	}
 }
 
-static void make_full(struct octets *o, const struct fake_answer *a)
+/* How the end of the body is told. */
+static void append_framing(struct octets *o, const struct payload *p, const struct fake_answer *a, size_t len)
 {
-	struct octets body = { 0 };
-	const size_t len = a->len > 0 ? a->len : (a->body != NULL ? strlen(a->body) : 0);
 	char line[64];
+
+	snprintf(line, sizeof(line), "Content-Length: %zu\r\n", a->length > 0 ? a->length : len);
+	if (p->chunked)
+		append_text(o, "Transfer-Encoding: chunked\r\n");
+	else if (!p->open)
+		append_text(o, line);
+	append_text(o, a->gzip ? "Content-Encoding: gzip\r\n\r\n" : "\r\n");
+}
+
+static void make_full(struct payload *p, const struct fake_answer *a)
+{
+	struct octets body = { 0 }, *o = &p->full;
+	const size_t len = a->len > 0 ? a->len : (a->body != NULL ? strlen(a->body) : 0);
 
 	append_head(o, a, a->status != 0 ? a->status : 200);
 	if (a->gzip)
@@ -160,16 +186,16 @@ static void make_full(struct octets *o, const struct fake_answer *a)
 	for (size_t i = 0; !a->gzip && i < (a->repeat > 0 ? a->repeat : 1); i++)
 		append(&body, a->body, len);
 
-	snprintf(line, sizeof(line), "Content-Length: %zu\r\n", body.len);
-	append_text(o, a->chunked ? "Transfer-Encoding: chunked\r\n" : line);
-	append_text(o, a->gzip ? "Content-Encoding: gzip\r\n\r\n" : "\r\n");
-	const size_t head_len = o->len;
-	if (a->chunked)
-		append_chunks(o, &body);
+	append_framing(o, p, a, body.len);
+	p->body_at = o->len;
+	if (p->chunked)
+		append_chunks(o, body.at, body.len);
 	else
 		append(o, body.at, body.len);
+	if (p->chunked && !p->open && !p->endless)
+		append_text(o, "0\r\n\r\n");
 	if (a->cut)
-		o->len = head_len + (o->len - head_len) / 2;
+		o->len = p->body_at + (o->len - p->body_at) / 2;
 	free(body.at);
 }
 
@@ -181,13 +207,18 @@ static struct payload *make_payload(const struct fake_answer *a)
 	p->refs = 1;
 	p->hang = a->hang;
 	p->hang_up = a->hang_up;
+	p->hang_up_kept = a->hang_up_kept;
+	p->reset = a->reset;
 	p->close = a->close || a->cut || a->raw != NULL;
+	p->open = a->open;
+	p->endless = a->endless;
+	p->chunked = a->chunked || (a->open && !a->close);
 	p->drip_ms = a->drip_ms;
 	if (a->raw != NULL) {
 		append_text(&p->full, a->raw);
 		return p;
 	}
-	make_full(&p->full, a);
+	make_full(p, a);
 	if (a->etag != NULL) {
 		snprintf(p->etag, sizeof(p->etag), "%s", a->etag);
 		append_head(&p->not_modified, a, 304);
@@ -210,12 +241,17 @@ static void drop_payload(struct payload *p)
 
 static void close_connection(struct fake_registry *r, struct connection *c)
 {
+	const struct linger at_once = { .l_onoff = 1 };
+
+	if (c->payload != NULL && c->payload->reset)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	pthread_mutex_lock(&r->lock);
 	drop_payload(c->payload);
+	r->open--;
 	pthread_mutex_unlock(&r->lock);
 	SSL_free(c->ssl);
 	close(c->fd);
-	free(c->head.at);
+	free(c->request.at);
 	*c = r->connections[--r->n];
 }
 
@@ -238,7 +274,11 @@ static void accept_connection(struct fake_registry *r)
 	}
 	pthread_mutex_lock(&r->lock);
 	r->accepted++;
+	r->open++;
+	const bool slam = r->slam;
 	pthread_mutex_unlock(&r->lock);
+	if (slam)
+		close_connection(r, c);
 }
 
 /* The result of an SSL call as read(2) would give it: -1 for later, 0 for never again. */
@@ -281,31 +321,56 @@ static bool has_etag(const char *head, const char *etag)
 	return strncmp(line, etag, strlen(etag)) == 0 && line[strlen(etag)] == '\r';
 }
 
-/* Takes the answer that is set now. False: hang up. */
-static bool start_answer(struct fake_registry *r, struct connection *c)
+static struct route *find_route(struct fake_registry *r, const char *path)
 {
+	struct route *found = &r->routes[0];
+
+	for (size_t i = 1; i < r->n_routes; i++) {
+		const size_t len = strlen(r->routes[i].path);
+
+		if (strncmp(path, r->routes[i].path, len) == 0 && len > strlen(found->path))
+			found = &r->routes[i];
+	}
+	return found;
+}
+
+/* Notes the request and takes the answer that is set now. False: hang up. */
+static bool start_answer(struct fake_registry *r, struct connection *c, size_t head_len)
+{
+	const char *head = c->request.at, *path = strchr(head, ' ');
+
 	pthread_mutex_lock(&r->lock);
-	struct payload *p = r->payload;
+	struct payload *p = find_route(r, path != NULL ? path + 1 : "")->payload;
 	p->refs++;
 	r->requests++;
-	r->last_head.len = 0;
-	append(&r->last_head, c->head.at, c->head.len);
+	r->last_head.len = r->last_body.len = 0;
+	append(&r->last_head, head, head_len);
+	append(&r->last_body, head + head_len, c->request.len - head_len);
 	pthread_mutex_unlock(&r->lock);
 
 	c->payload = p;
 	c->silent = p->hang;
-	c->sending = has_etag(c->head.at, p->etag) ? &p->not_modified : &p->full;
+	c->sending = has_etag(r->last_head.at, p->etag) ? &p->not_modified : &p->full;
 	c->sent = 0;
 	c->next_ms = 0;
-	return !p->hang_up;
+	return !p->hang_up && !(p->hang_up_kept && c->served++ > 0);
+}
+
+/* --- sending; who calls these holds the lock, for the test may add to what is sent --- */
+
+static bool is_all_sent(const struct connection *c)
+{
+	return c->sent == c->sending->len && !c->payload->endless;
 }
 
 /* Sends what the socket takes, or one octet when dripping. False: the connection is over. */
-static bool send_answer(struct fake_registry *r, struct connection *c)
+static bool send_some(struct fake_registry *r, struct connection *c)
 {
 	struct payload *p = c->payload;
 
-	while (c->sent < c->sending->len) {
+	for (size_t at_once = 0; at_once < SEND_MAX && !is_all_sent(c);) {
+		if (c->sent == c->sending->len)
+			c->sent = p->body_at;
 		size_t len = c->sending->len - c->sent;
 
 		if (p->drip_ms > 0 && now_ms() < c->next_ms)
@@ -316,19 +381,49 @@ static bool send_answer(struct fake_registry *r, struct connection *c)
 		if (n <= 0)
 			return n < 0;
 		c->sent += (size_t)n;
+		r->sent += (size_t)n;
+		at_once += (size_t)n;
 		c->next_ms = now_ms() + p->drip_ms;
 	}
-	if (p->close)
-		return false;
-	pthread_mutex_lock(&r->lock);
-	drop_payload(p);
-	pthread_mutex_unlock(&r->lock);
-	c->payload = NULL;
-	c->head.len = 0;
 	return true;
 }
 
-/* Reads until the head is whole, or watches a busy client go away. False: the connection is over. */
+static bool end_answer(struct connection *c)
+{
+	if (c->payload->open || !is_all_sent(c))
+		return true;
+	if (c->payload->close)
+		return false;
+	drop_payload(c->payload);
+	c->payload = NULL;
+	c->request.len = 0;
+	return true;
+}
+
+static bool send_answer(struct fake_registry *r, struct connection *c)
+{
+	pthread_mutex_lock(&r->lock);
+	const bool alive = send_some(r, c) && end_answer(c);
+	pthread_mutex_unlock(&r->lock);
+	return alive;
+}
+
+/* --- reading --- */
+
+/* The length of the head once the request is whole, else 0. */
+static size_t whole_head(const struct octets *request)
+{
+	const char *end = strstr(request->at, "\r\n\r\n");
+
+	if (end == NULL)
+		return 0;
+	const size_t head_len = (size_t)(end - request->at) + 4;
+	const char *line = strcasestr(request->at, "\r\ncontent-length:");
+	const size_t body_len = line != NULL && line < end ? strtoul(line + 17, NULL, 10) : 0;
+	return request->len - head_len >= body_len ? head_len : 0;
+}
+
+/* Reads until the request is whole, or watches a busy client go away. False: the connection is over. */
 static bool read_request(struct fake_registry *r, struct connection *c)
 {
 	char octets[4096];
@@ -337,19 +432,30 @@ static bool read_request(struct fake_registry *r, struct connection *c)
 	while ((n = read_some(c, octets, sizeof(octets))) > 0) {
 		if (c->payload != NULL)
 			continue; /* one request at a time */
-		append(&c->head, octets, (size_t)n);
-		if (c->head.len > HEAD_MAX)
+		append(&c->request, octets, (size_t)n);
+		if (c->request.len > REQUEST_MAX)
 			return false;
-		if (strstr(c->head.at, "\r\n\r\n") != NULL && !start_answer(r, c))
+		const size_t head_len = whole_head(&c->request);
+		if (head_len > 0 && !start_answer(r, c, head_len))
 			return false;
 	}
 	return n < 0;
+}
+
+static bool is_deaf(struct fake_registry *r)
+{
+	pthread_mutex_lock(&r->lock);
+	const bool deaf = r->deaf;
+	pthread_mutex_unlock(&r->lock);
+	return deaf;
 }
 
 static void serve(struct fake_registry *r, struct connection *c, short events)
 {
 	bool alive = true;
 
+	if (is_deaf(r))
+		return;
 	if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 || c->wants_write)
 		alive = read_request(r, c);
 	if (alive && c->payload != NULL && !c->silent)
@@ -358,21 +464,35 @@ static void serve(struct fake_registry *r, struct connection *c, short events)
 		close_connection(r, c);
 }
 
+static bool has_to_send(struct fake_registry *r, const struct connection *c)
+{
+	if (c->payload == NULL || c->silent)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	const bool has = !is_all_sent(c) || !c->payload->open;
+	pthread_mutex_unlock(&r->lock);
+	return has;
+}
+
+enum { STOP, LISTEN, NEWS, FIRST };
+
 /* Fills the poll set; returns how long to wait at most. */
 static int prepare(struct fake_registry *r, struct pollfd *fds)
 {
 	uint64_t wait_ms = FAR_MS;
+	const bool deaf = is_deaf(r);
 
-	fds[0] = (struct pollfd){ .fd = r->stop, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = r->fd, .events = POLLIN };
+	fds[STOP] = (struct pollfd){ .fd = r->stop, .events = POLLIN };
+	fds[LISTEN] = (struct pollfd){ .fd = r->fd, .events = POLLIN };
+	fds[NEWS] = (struct pollfd){ .fd = r->news, .events = POLLIN };
 	for (size_t i = 0; i < r->n; i++) {
 		const struct connection *c = &r->connections[i];
-		const bool sending = c->payload != NULL && !c->silent;
+		const bool sending = has_to_send(r, c);
 		const uint64_t now = now_ms();
 
-		fds[2 + i] = (struct pollfd){ .fd = c->fd, .events = POLLIN };
+		fds[FIRST + i] = (struct pollfd){ .fd = deaf ? -1 : c->fd, .events = POLLIN };
 		if (c->wants_write || (sending && c->next_ms <= now))
-			fds[2 + i].events |= POLLOUT;
+			fds[FIRST + i].events |= POLLOUT;
 		else if (sending && c->next_ms - now < wait_ms)
 			wait_ms = c->next_ms - now;
 	}
@@ -382,19 +502,22 @@ static int prepare(struct fake_registry *r, struct pollfd *fds)
 static void *run(void *arg)
 {
 	struct fake_registry *r = arg;
-	struct pollfd fds[2 + CONNECTIONS_MAX];
+	struct pollfd fds[FIRST + CONNECTIONS_MAX];
 
 	for (;;) {
 		const int wait_ms = prepare(r, fds);
 		const size_t n = r->n;
+		uint64_t news;
 
-		if (poll(fds, 2 + n, wait_ms) < 0 && errno != EINTR)
+		if (poll(fds, FIRST + n, wait_ms) < 0 && errno != EINTR)
 			return NULL;
-		if (fds[0].revents != 0)
+		if (fds[STOP].revents != 0)
 			return NULL;
+		if (fds[NEWS].revents != 0)
+			ck_assert_int_eq(read(r->news, &news, sizeof(news)), sizeof(news));
 		for (size_t i = n; i-- > 0;) /* from the end: a closed one is replaced by the last */
-			serve(r, &r->connections[i], fds[2 + i].revents);
-		if (fds[1].revents != 0)
+			serve(r, &r->connections[i], fds[FIRST + i].revents);
+		if (fds[LISTEN].revents != 0)
 			accept_connection(r);
 	}
 }
@@ -409,7 +532,7 @@ static void listen_at(struct fake_registry *r, const struct sockaddr *at, sockle
 	ck_assert_int_ge(r->fd, 0);
 	setsockopt(r->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	ck_assert_msg(bind(r->fd, at, len) == 0, "bind: %s", strerror(errno));
-	ck_assert_int_eq(listen(r->fd, 64), 0);
+	ck_assert_int_eq(listen(r->fd, CONNECTIONS_MAX), 0);
 }
 
 static void listen_unix(struct fake_registry *r, const char *path)
@@ -479,8 +602,11 @@ struct fake_registry *fake_registry_start(const struct fake_registry_options *o)
 	else
 		listen_ip(r, o->address != NULL ? o->address : "127.0.0.1", o->port);
 	r->stop = eventfd(0, EFD_CLOEXEC);
-	r->payload = make_payload(&(struct fake_answer){ .status = 503 });
+	r->news = eventfd(0, EFD_CLOEXEC);
+	r->routes[0].payload = make_payload(&(struct fake_answer){ .status = 503 });
+	r->n_routes = 1;
 	append_text(&r->last_head, "");
+	append_text(&r->last_body, "");
 	pthread_mutex_init(&r->lock, NULL);
 
 	/* OpenSSL writes without MSG_NOSIGNAL; and signals are the tested program's business. */
@@ -503,23 +629,81 @@ void fake_registry_stop(struct fake_registry *r)
 		close_connection(r, &r->connections[0]);
 	close(r->fd);
 	close(r->stop);
+	close(r->news);
 	if (r->unix_path[0] != '\0')
 		unlink(r->unix_path);
-	drop_payload(r->payload);
+	for (size_t i = 0; i < r->n_routes; i++)
+		drop_payload(r->routes[i].payload);
 	free(r->last_head.at);
+	free(r->last_body.at);
 	SSL_CTX_free(r->tls);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
-void fake_registry_answer(struct fake_registry *r, const struct fake_answer *answer)
+/* --- answers, by the test --- */
+
+static struct route *get_route(struct fake_registry *r, const char *path)
+{
+	for (size_t i = 0; i < r->n_routes; i++) {
+		if (strcmp(r->routes[i].path, path != NULL ? path : "") == 0)
+			return &r->routes[i];
+	}
+	ck_assert_uint_lt(r->n_routes, ROUTES_MAX);
+	struct route *route = &r->routes[r->n_routes++];
+	snprintf(route->path, sizeof(route->path), "%s", path);
+	return route;
+}
+
+static void wake(struct fake_registry *r)
+{
+	const uint64_t one = 1;
+
+	ck_assert_int_eq(write(r->news, &one, sizeof(one)), sizeof(one));
+}
+
+void fake_registry_answer_at(struct fake_registry *r, const char *path, const struct fake_answer *answer)
 {
 	struct payload *p = make_payload(answer);
 
 	pthread_mutex_lock(&r->lock);
-	drop_payload(r->payload);
-	r->payload = p;
+	struct route *route = get_route(r, path);
+	drop_payload(route->payload);
+	route->payload = p;
+	r->slam = answer->slam;
+	r->deaf = answer->deaf;
 	pthread_mutex_unlock(&r->lock);
+}
+
+void fake_registry_answer(struct fake_registry *r, const struct fake_answer *answer)
+{
+	fake_registry_answer_at(r, NULL, answer);
+}
+
+void fake_registry_send(struct fake_registry *r, const char *path, const char *octets)
+{
+	pthread_mutex_lock(&r->lock);
+	struct payload *p = get_route(r, path)->payload;
+	ck_assert(p != NULL && p->open);
+	if (p->chunked)
+		append_chunks(&p->full, octets, strlen(octets));
+	else
+		append_text(&p->full, octets);
+	pthread_mutex_unlock(&r->lock);
+	wake(r);
+}
+
+void fake_registry_end(struct fake_registry *r, const char *path, bool cut)
+{
+	pthread_mutex_lock(&r->lock);
+	struct payload *p = get_route(r, path)->payload;
+	ck_assert(p != NULL && p->open);
+	if (p->chunked && !cut)
+		append_text(&p->full, "0\r\n\r\n");
+	p->close = p->close || cut;
+	p->open = false;
+	pthread_mutex_unlock(&r->lock);
+	wake(r);
 }
 
 void fake_registry_body(struct fake_registry *r, const char *body)
@@ -537,29 +721,56 @@ uint16_t fake_registry_port(const struct fake_registry *r)
 	return r->port;
 }
 
-unsigned fake_registry_requests(struct fake_registry *r)
+/* --- what has come --- */
+
+static unsigned read_count(struct fake_registry *r, const unsigned *count)
 {
 	pthread_mutex_lock(&r->lock);
-	const unsigned n = r->requests;
+	const unsigned n = *count;
 	pthread_mutex_unlock(&r->lock);
 	return n;
+}
+
+unsigned fake_registry_requests(struct fake_registry *r)
+{
+	return read_count(r, &r->requests);
 }
 
 unsigned fake_registry_connections(struct fake_registry *r)
 {
+	return read_count(r, &r->accepted);
+}
+
+unsigned fake_registry_open_connections(struct fake_registry *r)
+{
+	return read_count(r, &r->open);
+}
+
+uint64_t fake_registry_sent(struct fake_registry *r)
+{
 	pthread_mutex_lock(&r->lock);
-	const unsigned n = r->accepted;
+	const uint64_t sent = r->sent;
 	pthread_mutex_unlock(&r->lock);
-	return n;
+	return sent;
+}
+
+static char *copy(struct fake_registry *r, const struct octets *o)
+{
+	pthread_mutex_lock(&r->lock);
+	char *text = strdup(o->at);
+	pthread_mutex_unlock(&r->lock);
+	ck_assert_ptr_nonnull(text);
+	return text;
 }
 
 char *fake_registry_last_head(struct fake_registry *r)
 {
-	pthread_mutex_lock(&r->lock);
-	char *head = strdup(r->last_head.at);
-	pthread_mutex_unlock(&r->lock);
-	ck_assert_ptr_nonnull(head);
-	return head;
+	return copy(r, &r->last_head);
+}
+
+char *fake_registry_last_body(struct fake_registry *r)
+{
+	return copy(r, &r->last_body);
 }
 
 struct goal {
@@ -577,62 +788,4 @@ static bool is_reached(void *context)
 bool fake_registry_wait(struct fake_registry *r, unsigned n, unsigned limit_ms)
 {
 	return harness_wait(is_reached, &(struct goal){ r, n }, limit_ms);
-}
-
-/* --- certificates --- */
-
-static void add_extension(X509 *x, int nid, const char *value)
-{
-	X509V3_CTX context;
-
-	X509V3_set_ctx_nodb(&context);
-	X509V3_set_ctx(&context, x, x, NULL, NULL, 0);
-	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-	ck_assert_ptr_nonnull(extension);
-	X509_add_ext(x, extension, -1);
-	X509_EXTENSION_free(extension);
-}
-
-static X509 *make_certificate(EVP_PKEY *key, const char *name, const char *names, int days)
-{
-	const long day_s = 24 * 60 * 60;
-	X509 *x = X509_new();
-	X509_NAME *subject = X509_get_subject_name(x);
-
-	X509_set_version(x, X509_VERSION_3);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -2 * day_s);
-	X509_gmtime_adj(X509_getm_notAfter(x), days * day_s);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(x, subject);
-	X509_set_pubkey(x, key);
-	add_extension(x, NID_basic_constraints, "critical,CA:TRUE");
-	add_extension(x, NID_subject_alt_name, names);
-	ck_assert_int_gt(X509_sign(x, key, EVP_sha256()), 0);
-	return x;
-}
-
-static FILE *create_file(const char *dir, const char *name, const char *ending)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s%s", dir, name, ending);
-	FILE *file = fopen(path, "w");
-	ck_assert_msg(file != NULL, "cannot write %s", path);
-	return file;
-}
-
-void fake_certificate(const char *dir, const char *name, const char *names, int days)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = make_certificate(key, name, names, days);
-	FILE *file = create_file(dir, name, ".key");
-
-	ck_assert_int_eq(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
-	fclose(file);
-	file = create_file(dir, name, ".pem");
-	ck_assert_int_eq(PEM_write_X509(file, x), 1);
-	fclose(file);
-	X509_free(x);
-	EVP_PKEY_free(key);
 }

@@ -200,6 +200,59 @@ START_TEST(addresses_take_weight_and_priority_from_their_instances)
 }
 END_TEST
 
+static void say_capped(const char *const addresses[], const uint32_t ttls_s[], size_t n)
+{
+	struct snapshot_builder *b = snapshot_builder_create();
+
+	for (size_t i = 0; i < n; i++) {
+		struct report r = report_blank();
+
+		r.service = "s";
+		r.address = addresses[i];
+		r.port = 80;
+		r.health = i == 0 ? HEALTH_CRITICAL : HEALTH_PASSING;
+		r.ttl_s = ttls_s[i];
+		ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	}
+	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &phone.snapshots[0]), 0);
+	snapshot_builder_destroy(b);
+	phone_publish(&phone);
+}
+
+/* The zone says 2 s. */
+static const struct {
+	uint32_t unhealthy, first, second;
+	unsigned answered;
+} caps[] = {
+	{ TTL_CAP_NONE, TTL_CAP_NONE, TTL_CAP_NONE, 2 },
+	{ TTL_CAP_NONE, 30, 3, 2 }, /* a cap is no wish for more */
+	{ TTL_CAP_NONE, 30, 1, 1 },
+	{ TTL_CAP_NONE, 0, 1, 0 },
+	{ 0, TTL_CAP_NONE, 1, 1 }, /* who is not answered has no say */
+};
+
+START_TEST(ttl_is_the_smallest_of_the_zone_and_its_instances)
+{
+	static const char *const addresses[] = { "10.0.0.3", "10.0.0.1", "2001:db8::1" };
+	const uint32_t ttls_s[] = { caps[_i].unhealthy, caps[_i].first, caps[_i].second };
+	const unsigned ttl_s = caps[_i].answered;
+	char text[256];
+
+	say_capped(addresses, ttls_s, 3);
+	snprintf(text, sizeof(text), "%u A 10.0.0.1", ttl_s);
+	ck_assert_str_eq(answers("s.service.local", RRTYPE_A), text);
+	snprintf(text, sizeof(text), "%u AAAA 2001:db8::1", ttl_s);
+	ck_assert_str_eq(answers("s.service.local", RRTYPE_AAAA), text);
+	snprintf(text, sizeof(text),
+		 "%u SRV 0 1 80 10-0-0-1.addr.service.local.; %u SRV 0 1 80 2001-db8--1.addr.service.local.",
+		 ttl_s, ttl_s);
+	ck_assert_str_eq(answers("s.service.local", RRTYPE_SRV), text);
+	ck_assert_str_eq(answers("_s._tcp.service.local", RRTYPE_SRV), text);
+	snprintf(text, sizeof(text), "%u PTR s.service.local.", ttl_s);
+	ck_assert_str_eq(answers("1.0.0.10.in-addr.arpa", RRTYPE_PTR), text);
+}
+END_TEST
+
 START_TEST(the_longest_labels_and_names_are_made_or_left_out)
 {
 	static const char label63[] = "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz0";
@@ -248,6 +301,8 @@ int main(void)
 	tcase_add_test(names, a_service_beats_a_part_of_another);
 	tcase_add_test(names, a_service_of_several_labels_has_no_rfc2782_name_but_ports);
 	tcase_add_test(names, addresses_take_weight_and_priority_from_their_instances);
+	tcase_add_loop_test(names, ttl_is_the_smallest_of_the_zone_and_its_instances, 0,
+			    sizeof(caps) / sizeof(caps[0]));
 	tcase_add_test(names, the_longest_labels_and_names_are_made_or_left_out);
 	tcase_add_test(names, a_name_too_long_for_the_zone_is_an_error);
 	suite_add_tcase(suite, names);

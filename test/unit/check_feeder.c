@@ -288,7 +288,7 @@ END_TEST
 
 /* --- what is read is not freed --- */
 
-#define FILE_REGISTRY "file \"local\" { path = \"%s/*.json\" interval = 1h }"
+#define FILE_REGISTRY "file \"local\" { path = \"%s/*.json\" interval = 29s }"
 
 static const char *say(int i)
 {

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "feed/fetch.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +19,7 @@
 #include "feed/resolve.h"
 #include "harness.h"
 
-enum { LIMIT_MS = 8000, MAX_SIZE = 4194304, PARALLEL = 50 };
+enum { LIMIT_MS = 8000, MAX_SIZE = 4194304, PARALLEL = 120 };
 
 static struct event_base *loop;
 static struct resolver *resolver;
@@ -26,6 +30,7 @@ static char *dir;
 
 static struct http_options http; /* of the next request; set_up() makes it ask the registry */
 static struct fetch_request request;
+static const char *asked; /* if it is not http.url */
 static char url[512], path_a[512], path_b[512], path_c[512];
 
 /* A result that outlives its call. */
@@ -33,7 +38,9 @@ struct got {
 	unsigned calls;
 	int error, status;
 	char error_text[512], body[2000], content_type[100], etag[100], last_modified[100];
-	size_t len;
+	char index[100], cache[100];
+	bool cached;
+	size_t len, n_headers;
 	uint64_t pause_ms;
 };
 
@@ -49,7 +56,8 @@ static void on_done(void *context, const struct fetch_result *result, uint64_t p
 	struct got *g = context;
 
 	g->calls++;
-	ck_assert_str_eq(result->name, http.url);
+	ck_assert_str_eq(result->name, asked != NULL ? asked : http.url);
+	ck_assert(result->last);
 	ck_assert_int_eq(result->error != 0, result->error_text != NULL);
 	ck_assert_ptr_nonnull(result->body);
 	ck_assert_int_eq(result->body[result->len], '\0');
@@ -62,6 +70,10 @@ static void on_done(void *context, const struct fetch_result *result, uint64_t p
 	copy(g->content_type, sizeof(g->content_type), result->content_type);
 	copy(g->etag, sizeof(g->etag), result->etag);
 	copy(g->last_modified, sizeof(g->last_modified), result->last_modified);
+	copy(g->index, sizeof(g->index), fetch_result_header(result, "x-consul-INDEX"));
+	copy(g->cache, sizeof(g->cache), fetch_result_header(result, "X-Cache"));
+	g->cached = result->cached;
+	g->n_headers = result->n_headers;
 }
 
 static void run_loop(uint64_t ms)
@@ -79,7 +91,7 @@ static struct fetch *start(struct got *g)
 	struct fetch *q = NULL;
 
 	memset(g, 0, sizeof(*g));
-	ck_assert_int_eq(fetcher_get(fetcher, &request, on_done, g, &q), 0);
+	ck_assert_int_eq(fetcher_start(fetcher, &request, on_done, g, &q), 0);
 	ck_assert_ptr_nonnull(q);
 	ck_assert_uint_eq(g->calls, 0);
 	return q;
@@ -162,6 +174,7 @@ static void set_up(void)
 	ck_assert_int_eq(fetcher_create(loop, resolver, &fetcher), 0);
 	http = (struct http_options){ .url = url, .timeout_ms = 5000, .max_size = MAX_SIZE };
 	request = (struct fetch_request){ .source = FETCH_HTTP, .http = &http };
+	asked = NULL;
 	point_at(fake_registry_url(registry));
 }
 
@@ -400,6 +413,179 @@ START_TEST(unknown_content_coding_is_an_error)
 }
 END_TEST
 
+START_TEST(wanted_headers_are_told_and_no_others)
+{
+	static const char *const wanted[] = { "X-Consul-Index", "X-Cache", "X-Nothing", NULL };
+
+	fake_registry_answer(registry,
+			     &(struct fake_answer){ .body = "[]",
+						    .headers = "x-consul-index: 18446744073709551615\r\n"
+							       "X-Consul-Index: 2\r\n"
+							       "X-Other: 3\r\n" });
+	request.wanted = wanted;
+	assert_body("[]");
+	ck_assert_str_eq(got[0].index, "18446744073709551615");
+	ck_assert_str_eq(got[0].cache, "-");
+	ck_assert_uint_eq(got[0].n_headers, 1);
+	request.wanted = NULL;
+	assert_body("[]");
+	ck_assert_str_eq(got[0].index, "-");
+	ck_assert_uint_eq(got[0].n_headers, 0);
+}
+END_TEST
+
+static const struct {
+	const char *headers;
+	bool cached;
+} caches[] = {
+	{ "", false },
+	{ "Age: 0\r\n", true },
+	{ "age: 77\r\n", true },
+	{ "X-Cache: HIT\r\n", true },
+	{ "X-Cache: MISS\r\n", false },
+	{ "x-cache: Hit from somewhere\r\n", true },
+	{ "X-Cache: MISS\r\nX-Cache: HIT\r\n", true },
+	{ "X-Cache:\r\n", false },
+};
+
+START_TEST(answer_from_a_cache_is_told)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .body = "[]", .headers = caches[_i].headers });
+	assert_body("[]");
+	ck_assert_int_eq(got[0].cached, caches[_i].cached);
+}
+END_TEST
+
+/* --- registries that misbehave --- */
+
+static bool is_closed(void *context)
+{
+	(void)context;
+	return fake_registry_open_connections(registry) == 0;
+}
+
+static const struct fake_answer enormous[] = {
+	{ .body = "0123456789", .repeat = 10000, .endless = true, .length = 1 << 30 },
+	{ .body = "0123456789", .repeat = 10000, .endless = true, .chunked = true },
+	{ .status = 500, .body = "0123456789", .repeat = 10000, .endless = true, .chunked = true },
+};
+
+START_TEST(body_of_a_gigabyte_is_given_up_at_the_limit)
+{
+	http.max_size = 65536;
+	fake_registry_answer(registry, &enormous[_i]);
+	assert_error(-EFBIG, "body larger than 65536 octets");
+	ck_assert(harness_wait(is_closed, NULL, LIMIT_MS));
+	ck_assert_uint_lt(fake_registry_sent(registry), 32 << 20);
+}
+END_TEST
+
+START_TEST(size_of_the_request_goes_before_that_of_the_options)
+{
+	request.max_size = 5;
+	fake_registry_body(registry, "123456");
+	assert_error(-EFBIG, "body larger than 5 octets");
+	fake_registry_body(registry, "12345");
+	assert_body("12345");
+}
+END_TEST
+
+START_TEST(hang_in_the_middle_of_a_body_is_a_timeout)
+{
+	http.timeout_ms = 300;
+	fake_registry_answer(registry, &(struct fake_answer){ .body = "[1,", .length = 1000, .open = true });
+	assert_error(-ETIMEDOUT, "timed out after 300 ms");
+	ck_assert(harness_wait(is_closed, NULL, LIMIT_MS));
+}
+END_TEST
+
+START_TEST(redirect_to_itself_is_told_and_not_followed)
+{
+	char location[600];
+
+	snprintf(location, sizeof(location), "Location: %s\r\n", url);
+	for (int i = 0; i < 3; i++) {
+		fake_registry_answer(registry,
+				     &(struct fake_answer){ .status = 301 + i, .headers = location });
+		ck_assert_int_eq(get()->status, 301 + i);
+	}
+	ck_assert_uint_eq(fake_registry_requests(registry), 3);
+}
+END_TEST
+
+START_TEST(refusal_for_ever_stays_one_answer_a_request)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .status = 403, .body = "Permission denied" });
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(get()->status, 403);
+		ck_assert_str_eq(got[0].body, "Permission denied");
+	}
+	ck_assert_uint_eq(fake_registry_requests(registry), 5);
+	ck_assert_uint_eq(fake_registry_connections(registry), 1);
+}
+END_TEST
+
+START_TEST(html_is_an_answer_with_its_type)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .body = "<html>log in</html>",
+							      .headers = "Content-Type: text/html\r\n" });
+	assert_body("<html>log in</html>");
+	ck_assert_str_eq(got[0].content_type, "text/html");
+}
+END_TEST
+
+/* --- held requests --- */
+
+START_TEST(answer_may_be_held_longer_than_the_connection_may_take)
+{
+	http.timeout_ms = 100;
+	request.timeout_ms = LIMIT_MS;
+	request.held = true;
+	fake_registry_answer(registry, &(struct fake_answer){ .open = true });
+	start(&got[0]);
+	run_loop(300);
+	ck_assert_uint_eq(got[0].calls, 0);
+	fake_registry_send(registry, NULL, "[]");
+	fake_registry_end(registry, NULL, false);
+	ck_assert(wait_for(&got[0]));
+	ck_assert_str_eq(got[0].body, "[]");
+}
+END_TEST
+
+START_TEST(held_request_has_an_end_too)
+{
+	http.timeout_ms = 5000;
+	request.timeout_ms = 300;
+	request.held = true;
+	fake_registry_answer(registry, &(struct fake_answer){ .hang = true });
+	assert_error(-ETIMEDOUT, "timed out after 300 ms");
+}
+END_TEST
+
+/* A poll is sent again over a new connection. */
+START_TEST(held_request_ends_with_the_connection_it_was_sent_over)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .body = "[]", .hang_up_kept = true });
+	assert_body("[]");
+	assert_body("[]");
+	ck_assert_uint_eq(fake_registry_connections(registry), 2);
+	request.held = true;
+	assert_error(-ECONNRESET, "connection closed without an answer");
+	ck_assert_uint_eq(fake_registry_connections(registry), 2);
+	assert_body("[]"); /* over a new one */
+}
+END_TEST
+
+START_TEST(lookup_of_a_held_request_has_the_limit_of_the_connection)
+{
+	http.timeout_ms = 200;
+	request.timeout_ms = 60000;
+	fake_dns_set_silent(dns, 255);
+	point_at_name("http", "registry.corp");
+	assert_error(-ETIMEDOUT, "not connected within 200 ms");
+}
+END_TEST
+
 /* --- pauses --- */
 
 static const struct {
@@ -635,6 +821,186 @@ START_TEST(unusable_url_fails_the_request)
 }
 END_TEST
 
+/* --- URLs --- */
+
+static const struct {
+	const char *base, *path, *line; /* of the request */
+} paths[] = {
+	{ "", "/v1/x", "GET /v1/x HTTP/1.1\r\n" },
+	{ "/", "/v1/x", "GET /v1/x HTTP/1.1\r\n" },
+	{ "///", "/v1/x", "GET /v1/x HTTP/1.1\r\n" },
+	{ "/consul", "/v1/x?y", "GET /consul/v1/x?y HTTP/1.1\r\n" },
+	{ "/consul/", "/v1/x?y=1&z=2", "GET /consul/v1/x?y=1&z=2 HTTP/1.1\r\n" },
+	{ "/a/b/", "/", "GET /a/b/ HTTP/1.1\r\n" },
+	{ "", "/v1/a%2Fb%2fc%C3%BC?f=%22x%22%20==%201+1",
+	  "GET /v1/a%2Fb%2fc%C3%BC?f=%22x%22%20==%201+1 HTTP/1.1\r\n" },
+	{ "/a/../b", "/v1/./x/../y", "GET /a/../b/v1/./x/../y HTTP/1.1\r\n" },
+	{ "", "/v1/%2e%2E/x", "GET /v1/%2e%2E/x HTTP/1.1\r\n" },
+	{ "", "/v1//x?a=b?c=/d", "GET /v1//x?a=b?c=/d HTTP/1.1\r\n" },
+	{ "", "/v1/x!$&'()*,;=:@~", "GET /v1/x!$&'()*,;=:@~ HTTP/1.1\r\n" },
+	{ "/services?all=1", NULL, "GET /services?all=1 HTTP/1.1\r\n" },
+	{ "", NULL, "GET / HTTP/1.1\r\n" },
+};
+
+START_TEST(path_of_the_request_stands_behind_that_of_the_url)
+{
+	const char *base = paths[_i].base, *path = paths[_i].path;
+	size_t len = strlen(base);
+
+	snprintf(url, sizeof(url), "%s%s", fake_registry_url(registry), base);
+	while (path != NULL && len > 0 && base[len - 1] == '/')
+		len--;
+	snprintf(path_a, sizeof(path_a), "%s%.*s%s", fake_registry_url(registry), (int)len, base,
+		 path != NULL ? path : "");
+	asked = path_a;
+	request.path = path;
+	assert_body("[\"10.0.0.1:80\"]");
+	assert_head_has(paths[_i].line, true);
+}
+END_TEST
+
+START_TEST(url_of_the_request_goes_before_that_of_the_options)
+{
+	http.url = "http://127.0.0.1:1/elsewhere";
+	request.url = fake_registry_url(registry);
+	request.path = "/v3/kv/range";
+	snprintf(path_a, sizeof(path_a), "%s/v3/kv/range", request.url);
+	asked = path_a;
+	assert_body("[\"10.0.0.1:80\"]");
+	assert_head_has("GET /v3/kv/range HTTP/1.1\r\n", true);
+}
+END_TEST
+
+static const char *const bad_paths[] = { "",       "v1",     "@evil.example/", ":1/x",   "?x=1",
+					 "/a#b",   "/a?b#c", "/a b",           "/a?b c", "/a\r\nX-Evil: 1",
+					 "/a\x01", "/a?\x7f" };
+
+START_TEST(unusable_path_fails_the_request)
+{
+	snprintf(url, sizeof(url), "%s", fake_registry_url(registry));
+	snprintf(path_a, sizeof(path_a), "%s%s", url, bad_paths[_i]);
+	asked = bad_paths[_i][0] == '/' ? path_a : NULL;
+	request.path = bad_paths[_i];
+	ck_assert_int_eq(get()->error, -EINVAL);
+	ck_assert_int_eq(strncmp(got[0].error_text, "not a usable path: ", 19), 0);
+	ck_assert_uint_eq(fake_registry_connections(registry), 0);
+}
+END_TEST
+
+START_TEST(url_with_a_query_takes_no_path)
+{
+	snprintf(url, sizeof(url), "%s/consul%s", fake_registry_url(registry), _i == 0 ? "?dc=1" : "#here");
+	request.path = "/v1/x";
+	assert_error(-EINVAL, "not a usable URL: only a path may stand behind the host");
+}
+END_TEST
+
+/* --- POST --- */
+
+static void assert_posted(const char *body)
+{
+	char *posted = fake_registry_last_body(registry);
+
+	ck_assert_str_eq(posted, body);
+	free(posted);
+}
+
+START_TEST(body_is_posted_as_json)
+{
+	request.body = "{\"key\":\"AA==\"}";
+	assert_body("[\"10.0.0.1:80\"]");
+	assert_head_has("POST /services HTTP/1.1\r\n", true);
+	assert_head_has("\r\nContent-Type: application/json\r\n", true);
+	assert_head_has("\r\nContent-Length: 14\r\n", true);
+	assert_head_has("Expect", false);
+	assert_posted(request.body);
+	request.body = "";
+	assert_body("[\"10.0.0.1:80\"]");
+	assert_head_has("POST /services HTTP/1.1\r\n", true);
+	assert_head_has("\r\nContent-Length: 0\r\n", true);
+}
+END_TEST
+
+/* libcurl would ask for it from a megabyte on, and wait a second. */
+START_TEST(large_body_is_posted_without_waiting_for_a_permission)
+{
+	enum { LEN = 1200000 };
+	char *body = malloc(LEN + 1);
+
+	memset(body, 'x', LEN);
+	body[LEN] = '\0';
+	request.body = body;
+	assert_body("[\"10.0.0.1:80\"]");
+	assert_head_has("Expect", false);
+	assert_posted(body);
+	free(body);
+}
+END_TEST
+
+/* --- who asks --- */
+
+START_TEST(token_of_the_options_is_sent)
+{
+	http.token = "abc";
+	assert_body("[\"10.0.0.1:80\"]");
+	assert_head_has("\r\nAuthorization: Bearer abc\r\n", true);
+}
+END_TEST
+
+START_TEST(authorization_of_the_request_is_the_only_one)
+{
+	http.token = "abc";
+	http.token_file = "/nowhere";
+	http.user = "phone";
+	request.authorization = "RoFHkl.14";
+	assert_body("[\"10.0.0.1:80\"]");
+	assert_head_has("\r\nAuthorization: RoFHkl.14\r\n", true);
+	assert_head_has("Bearer", false);
+	assert_head_has("Basic", false);
+}
+END_TEST
+
+static const char *const evil[] = { "a\r\nX-Evil: 1", "a\nb", "\x01", "a\x7f", "a\tb" };
+
+START_TEST(control_characters_fail_the_request)
+{
+	if (_i % 2 == 0)
+		http.token = evil[_i / 2];
+	else
+		request.authorization = evil[_i / 2];
+	assert_error(-EINVAL, "authorization: control character inside");
+	ck_assert_uint_eq(fake_registry_connections(registry), 0);
+}
+END_TEST
+
+START_TEST(headers_of_the_request_are_sent_beside_those_of_the_options)
+{
+	static const char *const options[] = { "X-One: 1", NULL };
+	static const char *const more[] = { "Grpc-Metadata-Hasleader: true", "Accept: x/y",
+					    "content-type: a/b", NULL };
+
+	http.headers = options;
+	request.headers = more;
+	request.body = "{}";
+	assert_body("[\"10.0.0.1:80\"]");
+	assert_head_has("\r\nX-One: 1\r\n", true);
+	assert_head_has("\r\nGrpc-Metadata-Hasleader: true\r\n", true);
+	assert_head_has("\r\nAccept: x/y\r\n", true);
+	assert_head_has("\r\ncontent-type: a/b\r\n", true);
+	assert_head_has("application/json", false);
+}
+END_TEST
+
+START_TEST(malformed_header_of_the_request_fails_it)
+{
+	const char *const headers[] = { bad_headers[_i], NULL };
+
+	request.headers = headers;
+	ck_assert_int_eq(get()->error, -EINVAL);
+	ck_assert_uint_eq(fake_registry_connections(registry), 0);
+}
+END_TEST
+
 START_TEST(proxies_of_the_environment_are_not_used)
 {
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
@@ -797,6 +1163,128 @@ START_TEST(connection_closed_between_polls_is_opened_again)
 }
 END_TEST
 
+static const char *const bodies[] = { NULL, "{\"a\":1}" };
+
+/* The first request uses a new connection, the second finds it closed under its hands. */
+START_TEST(kept_connection_that_closes_is_no_failure)
+{
+	request.body = bodies[_i % 2];
+	fake_registry_answer(registry,
+			     &(struct fake_answer){ .body = "[]", .hang_up_kept = true, .reset = _i >= 2 });
+	for (unsigned n = 1; n <= 4; n++) {
+		assert_body("[]");
+		ck_assert_uint_eq(fake_registry_connections(registry), n);
+		ck_assert_uint_eq(fake_registry_requests(registry), 2 * n - 1);
+	}
+	if (request.body != NULL) {
+		char *posted = fake_registry_last_body(registry);
+
+		ck_assert_str_eq(posted, request.body);
+		free(posted);
+	}
+}
+END_TEST
+
+START_TEST(new_connection_that_closes_is_not_tried_again)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .hang_up = true });
+	for (unsigned n = 1; n <= 3; n++) {
+		assert_error(-ECONNRESET, "connection closed without an answer");
+		ck_assert_uint_eq(fake_registry_requests(registry), n);
+	}
+}
+END_TEST
+
+START_TEST(polls_keep_their_connection_beside_a_hundred_held_requests)
+{
+	enum { HELD = 100 };
+	struct fetch *held[HELD];
+
+	fake_registry_answer_at(registry, "/held", &(struct fake_answer){ .open = true });
+	request.path = "/held";
+	request.held = true;
+	request.timeout_ms = 60000;
+	snprintf(url, sizeof(url), "%s", fake_registry_url(registry));
+	for (int i = 0; i < HELD; i++)
+		held[i] = start(&got[1 + i]);
+	for (int i = 0; i < 1000 && fake_registry_requests(registry) < HELD; i++)
+		run_loop(5);
+	ck_assert_uint_eq(fake_registry_connections(registry), HELD);
+
+	request.path = NULL;
+	request.timeout_ms = 0;
+	for (int i = 0; i < 5; i++)
+		assert_body("[\"10.0.0.1:80\"]");
+	ck_assert_uint_eq(fake_registry_connections(registry), HELD + 1);
+	for (int i = 0; i < HELD; i++) {
+		ck_assert_uint_eq(got[1 + i].calls, 0);
+		fetch_cancel(held[i]);
+	}
+}
+END_TEST
+
+/* The descriptor of our side of the connection to the registry. */
+static int find_connection(void)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		struct sockaddr_in peer;
+		socklen_t len = sizeof(peer);
+
+		if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && peer.sin_family == AF_INET &&
+		    ntohs(peer.sin_port) == fake_registry_port(registry))
+			return fd;
+	}
+	ck_abort_msg("no connection");
+	return -1;
+}
+
+static const struct {
+	int level, option, value;
+} socket_options[] = {
+	{ SOL_SOCKET, SO_KEEPALIVE, 1 },          { IPPROTO_TCP, TCP_KEEPIDLE, 15 },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, 5 },        { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT, 30000 },
+};
+
+START_TEST(dead_peer_is_found_by_the_kernel)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	assert_body("[\"10.0.0.1:80\"]");
+	ck_assert_int_eq(getsockopt(find_connection(), socket_options[_i].level, socket_options[_i].option,
+				    &value, &len),
+			 0);
+	ck_assert_int_eq(value, socket_options[_i].value);
+}
+END_TEST
+
+START_TEST(silent_host_is_given_up_early_by_a_held_request)
+{
+	int fds[4];
+
+	fake_registry_stop(registry);
+	registry = NULL;
+	const uint16_t port = harness_free_port();
+	make_black_hole("127.0.0.1", port, fds);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", port);
+	http.timeout_ms = 300;
+	request.timeout_ms = 60000;
+	assert_error(-ETIMEDOUT, "not connected within 300 ms");
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+}
+END_TEST
+
+START_TEST(handshake_belongs_to_the_connection)
+{
+	http.timeout_ms = 300;
+	request.timeout_ms = 60000;
+	point_at_name("https", "127.0.0.1"); /* where plain HTTP is spoken, and a request waited for */
+	assert_error(-ETIMEDOUT, "not connected within 300 ms");
+}
+END_TEST
+
 START_TEST(many_requests_run_side_by_side)
 {
 	fake_registry_answer(registry, &(struct fake_answer){ .body = "[]", .drip_ms = 1 });
@@ -889,7 +1377,7 @@ START_TEST(fetcher_may_be_destroyed_by_the_one_who_is_called_back)
 {
 	struct fetch *q;
 
-	ck_assert_int_eq(fetcher_get(fetcher, &request, on_done_destroy, &got[0], &q), 0);
+	ck_assert_int_eq(fetcher_start(fetcher, &request, on_done_destroy, &got[0], &q), 0);
 	ck_assert(wait_for(&got[0]));
 	run_loop(50);
 }
@@ -900,14 +1388,14 @@ static void on_done_again(void *context, const struct fetch_result *result, uint
 	struct fetch *q;
 
 	on_done(context, result, pause_ms);
-	ck_assert_int_eq(fetcher_get(fetcher, &request, on_done, &got[1], &q), 0);
+	ck_assert_int_eq(fetcher_start(fetcher, &request, on_done, &got[1], &q), 0);
 }
 
 START_TEST(next_request_may_be_started_by_the_one_who_is_called_back)
 {
 	struct fetch *q;
 
-	ck_assert_int_eq(fetcher_get(fetcher, &request, on_done_again, &got[0], &q), 0);
+	ck_assert_int_eq(fetcher_start(fetcher, &request, on_done_again, &got[0], &q), 0);
 	ck_assert(wait_for(&got[1]));
 	ck_assert_int_eq(got[1].status, 200);
 	ck_assert_uint_eq(got[0].calls, 1);
@@ -1091,7 +1579,28 @@ static TCase *answers(void)
 	ADD_VECTORS(t, what_is_not_http_is_an_error, not_http);
 	tcase_add_test(t, endless_headers_are_an_error);
 	tcase_add_test(t, unknown_content_coding_is_an_error);
+	tcase_add_test(t, wanted_headers_are_told_and_no_others);
+	ADD_VECTORS(t, answer_from_a_cache_is_told, caches);
 	ADD_VECTORS(t, pause_is_what_the_server_asks_for, pauses);
+	return t;
+}
+
+static TCase *misbehaviour(void)
+{
+	TCase *t = tcase_create("misbehaviour");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_set_timeout(t, 20);
+	ADD_VECTORS(t, body_of_a_gigabyte_is_given_up_at_the_limit, enormous);
+	tcase_add_test(t, size_of_the_request_goes_before_that_of_the_options);
+	tcase_add_test(t, hang_in_the_middle_of_a_body_is_a_timeout);
+	tcase_add_test(t, redirect_to_itself_is_told_and_not_followed);
+	tcase_add_test(t, refusal_for_ever_stays_one_answer_a_request);
+	tcase_add_test(t, html_is_an_answer_with_its_type);
+	tcase_add_test(t, answer_may_be_held_longer_than_the_connection_may_take);
+	tcase_add_test(t, held_request_has_an_end_too);
+	tcase_add_test(t, held_request_ends_with_the_connection_it_was_sent_over);
+	tcase_add_test(t, lookup_of_a_held_request_has_the_limit_of_the_connection);
 	return t;
 }
 
@@ -1112,6 +1621,17 @@ static TCase *requests(void)
 	tcase_add_test(t, own_headers_are_sent_and_replace_ours);
 	ADD_VECTORS(t, malformed_header_fails_the_request, bad_headers);
 	ADD_VECTORS(t, unusable_url_fails_the_request, bad_urls);
+	ADD_VECTORS(t, path_of_the_request_stands_behind_that_of_the_url, paths);
+	tcase_add_test(t, url_of_the_request_goes_before_that_of_the_options);
+	ADD_VECTORS(t, unusable_path_fails_the_request, bad_paths);
+	tcase_add_loop_test(t, url_with_a_query_takes_no_path, 0, 2);
+	tcase_add_test(t, body_is_posted_as_json);
+	tcase_add_test(t, large_body_is_posted_without_waiting_for_a_permission);
+	tcase_add_test(t, token_of_the_options_is_sent);
+	tcase_add_test(t, authorization_of_the_request_is_the_only_one);
+	tcase_add_loop_test(t, control_characters_fail_the_request, 0, 2 * sizeof(evil) / sizeof(evil[0]));
+	tcase_add_test(t, headers_of_the_request_are_sent_beside_those_of_the_options);
+	ADD_VECTORS(t, malformed_header_of_the_request_fails_it, bad_headers);
 	tcase_add_test(t, proxies_of_the_environment_are_not_used);
 	return t;
 }
@@ -1132,6 +1652,12 @@ static TCase *connections(void)
 	tcase_add_test(t, moved_registry_is_followed_though_the_old_one_keeps_the_connection);
 	ADD_VECTORS(t, connection_is_kept_from_poll_to_poll, reusable);
 	tcase_add_test(t, connection_closed_between_polls_is_opened_again);
+	tcase_add_loop_test(t, kept_connection_that_closes_is_no_failure, 0, 4);
+	tcase_add_test(t, new_connection_that_closes_is_not_tried_again);
+	tcase_add_test(t, polls_keep_their_connection_beside_a_hundred_held_requests);
+	ADD_VECTORS(t, dead_peer_is_found_by_the_kernel, socket_options);
+	tcase_add_test(t, silent_host_is_given_up_early_by_a_held_request);
+	tcase_add_test(t, handshake_belongs_to_the_connection);
 	tcase_add_test(t, many_requests_run_side_by_side);
 	tcase_add_test(t, unix_socket_is_used_instead_of_the_host);
 	tcase_add_test(t, missing_unix_socket_is_told);
@@ -1175,6 +1701,7 @@ int main(void)
 	Suite *suite = suite_create("fetch");
 
 	suite_add_tcase(suite, answers());
+	suite_add_tcase(suite, misbehaviour());
 	suite_add_tcase(suite, requests());
 	suite_add_tcase(suite, connections());
 	suite_add_tcase(suite, ends());

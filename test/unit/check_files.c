@@ -570,6 +570,106 @@ START_TEST(burst_of_changes_is_told_at_most_every_10_ms)
 }
 END_TEST
 
+static int take_partial(void *context, const struct fetch_result *result)
+{
+	ck_assert(result->partial);
+	return take(context, result);
+}
+
+/* What has changed, or "?" where it is not known what. */
+static const char *read_changed(void)
+{
+	seen[0] = '\0';
+	n_seen = n_last = 0;
+	const int r = files_read_changed(files, take_partial, NULL);
+	ck_assert_int_eq(r < 0 ? r : 0, r < 0 ? -EAGAIN : 0);
+	ck_assert_uint_eq(n_last, r == 0);
+	return r == 0 ? seen : "?";
+}
+
+START_TEST(only_what_has_changed_is_read)
+{
+	shell("printf 1 >a.json; printf 2 >b.json; printf 3 >c.json");
+	watch("*.json");
+	read_all();
+	settle();
+	ck_assert_str_eq(read_changed(), "?"); /* nothing */
+	shell("printf 20 >b.tmp && mv b.tmp b.json; rm c.json; printf 4 >d.json; printf 5 >e.txt");
+	ck_assert(told_within(0, LIMIT_MS));
+	settle();
+	ck_assert_str_eq(read_changed(), "b.json=20;c.json!No such file or directory;d.json=4;");
+	ck_assert_str_eq(read_changed(), "?");
+	shell("printf 21 >b.json");
+	ck_assert(told_within(0, LIMIT_MS));
+	ck_assert_str_eq(read_changed(), "b.json=21;");
+	read_all();
+	ck_assert_uint_eq(n_seen, 3);
+}
+END_TEST
+
+START_TEST(what_a_whole_reading_has_seen_is_no_change_any_more)
+{
+	watch("*.json");
+	read_all();
+	shell("printf 1 >a.json");
+	ck_assert(told_within(0, LIMIT_MS));
+	settle();
+	ck_assert_str_eq(read_all(), "a.json=1;");
+	ck_assert_str_eq(read_changed(), "?");
+}
+END_TEST
+
+/* Each: what is there, what is watched, what happens. */
+static const struct {
+	const char *before, *pattern, *change;
+} vague[] = {
+	{ "printf 1 >a.json", "a.json", "printf 2 >a.json" },
+	{ "printf 1 >x; ln -s x a.json; printf 2 >b.json", "*.json", "printf 3 >b.json" },
+	{ "printf 1 >x; printf 2 >b.json", "*.json", "printf 3 >b.json; ln -s x a.json" },
+	{ "mkdir d; printf 1 >d/a.json", "*/a.json", "mkdir e; printf 2 >e/a.json" },
+	{ "mkdir d; printf 1 >d/a.json", "d/*.json", "mv d e; mkdir d; printf 2 >d/a.json" },
+	{ "printf 1 >a.json", "*.json", "mkdir d.json" },
+	{ "printf 1 >a.json", "*.json", "for i in $(seq 65); do printf 1 >$i.json; done" },
+};
+
+START_TEST(where_changes_are_not_all_known_by_name_everything_is_to_be_read)
+{
+	shell(vague[_i].before);
+	watch(vague[_i].pattern);
+	read_all();
+	settle();
+	shell(vague[_i].change);
+	told_within(0, 200); /* below two globs nobody tells */
+	settle();
+	ck_assert_str_eq(read_changed(), "?");
+}
+END_TEST
+
+START_TEST(directory_that_vanishes_among_changes_is_told)
+{
+	shell("mkdir d; printf 1 >d/a.json");
+	watch("d/*.json");
+	read_all();
+	settle();
+	shell("rm d/a.json");
+	ck_assert(told_within(0, LIMIT_MS));
+	shell("rmdir d");
+	seen[0] = '\0';
+	ck_assert_int_eq(files_read_changed(files, take, NULL), -ENOENT);
+	ck_assert_str_eq(seen, "d/*.json!cannot look for files: No such file or directory;");
+}
+END_TEST
+
+START_TEST(refused_change_is_handed_on)
+{
+	watch("*.json");
+	read_all();
+	shell("printf 1 >b.json");
+	ck_assert(told_within(0, LIMIT_MS));
+	ck_assert_int_eq(files_read_changed(files, refuse_b, NULL), -EBADMSG);
+}
+END_TEST
+
 START_TEST(directory_removed_and_made_again_is_watched_again)
 {
 	shell("mkdir -p d/e && printf 1 >d/e/a.json");
@@ -640,9 +740,10 @@ END_TEST
 
 START_TEST(destroying_with_an_untold_change_tells_nothing)
 {
+	shell("printf 1 >a.json");
 	watch("*.json");
 	read_all();
-	shell("printf 1 >a.json");
+	shell("chmod 600 a.json"); /* more may follow: it is not told at once */
 	event_base_loop(loop, EVLOOP_NONBLOCK);
 	files_destroy(files);
 	files = NULL;
@@ -702,6 +803,12 @@ int main(void)
 	tcase_add_test(watching, reading_tells_no_change);
 	tcase_add_test(watching, change_is_never_told_from_inside_a_call);
 	tcase_add_test(watching, burst_of_changes_is_told_at_most_every_10_ms);
+	tcase_add_test(watching, only_what_has_changed_is_read);
+	tcase_add_test(watching, what_a_whole_reading_has_seen_is_no_change_any_more);
+	tcase_add_loop_test(watching, where_changes_are_not_all_known_by_name_everything_is_to_be_read, 0,
+			    sizeof(vague) / sizeof(vague[0]));
+	tcase_add_test(watching, directory_that_vanishes_among_changes_is_told);
+	tcase_add_test(watching, refused_change_is_handed_on);
 	tcase_add_test(watching, directory_removed_and_made_again_is_watched_again);
 	tcase_add_test(watching, config_map_swap_is_noticed);
 	tcase_add_test(watching, without_inotify_files_are_read_all_the_same);

@@ -73,12 +73,26 @@ START_TEST(a_row_is_inherited_whole)
 	ck_assert_int_eq(freshness_name(next, 0, "dc1", "http", true), 0);
 	freshness_good(board, 0, 1000, &counts);
 	freshness_bad(board, 0);
-	freshness_inherit(next, 0, board, 0);
+	freshness_inherit(next, 0, board, 0, 1500);
 	freshness_view(next, 0, 2000, &v);
 	ck_assert_int_eq(v.state, REGISTRY_FAILING);
 	ck_assert_uint_eq(v.age_ms, 1000);
 	ck_assert_uint_eq(v.services, 3);
 	ck_assert_uint_eq(v.failures, 1);
+	freshness_destroy(next);
+}
+END_TEST
+
+START_TEST(what_was_always_true_is_inherited_as_true_until_now)
+{
+	struct freshness *next = freshness_create(1);
+	struct freshness_view v;
+
+	ck_assert_int_eq(freshness_name(next, 0, "dc1", "etcd", true), 0);
+	freshness_heard(board, 0, FRESHNESS_NOW);
+	freshness_inherit(next, 0, board, 0, 1500);
+	freshness_view(next, 0, 2000, &v);
+	ck_assert_uint_eq(v.age_ms, 500);
 	freshness_destroy(next);
 }
 END_TEST
@@ -93,6 +107,7 @@ int main(void)
 	tcase_add_test(rows, a_good_round_makes_young_a_bad_one_does_not);
 	tcase_add_test(rows, only_data_older_than_the_limit_is_stale);
 	tcase_add_test(rows, a_row_is_inherited_whole);
+	tcase_add_test(rows, what_was_always_true_is_inherited_as_true_until_now);
 	suite_add_tcase(suite, rows);
 	return harness_run(suite);
 }

@@ -125,8 +125,17 @@ static const struct {
 	  "10.0.0.1:80 10.0.0.3:80", true, false, 2 },
 	{ MERGE_FIRST, HEALTH_RULE_ANY, "10.0.0.1:80/warning 10.0.0.2:80/critical", NULL,
 	  "10.0.0.1:80 10.0.0.2:80", true, false, 2 },
-	{ MERGE_FIRST, HEALTH_RULE_PASSING, "10.0.0.1:80/warning 10.0.0.2:80/critical", NULL,
+	{ MERGE_FIRST, HEALTH_RULE_PASSING, "10.0.0.1:80/critical 10.0.0.2:80/critical", NULL,
 	  "10.0.0.1:80 10.0.0.2:80", true, true, 2 }, /* fail open */
+	{ MERGE_FIRST, HEALTH_RULE_PASSING, "10.0.0.1:80/warning 10.0.0.2:80/critical 10.0.0.3:80/warning",
+	  NULL, "10.0.0.1:80 10.0.0.3:80", true, true, 2 }, /* as far as needed */
+	{ MERGE_UNION, HEALTH_RULE_PASSING, "10.0.0.1:80/critical", "10.0.0.2:80/warning", "10.0.0.2:80",
+	  true, true, 3 },
+	{ MERGE_FIRST, HEALTH_RULE_WARNING, "10.0.0.1:80/warning 10.0.0.2:80/critical", NULL, "10.0.0.1:80",
+	  true, false, 2 },
+	{ MERGE_FIRST, HEALTH_RULE_WARNING, "10.0.0.1:80/critical 10.0.0.2:80/critical", NULL,
+	  "10.0.0.1:80 10.0.0.2:80", true, true, 2 },
+	{ MERGE_FIRST, HEALTH_RULE_ANY, "10.0.0.1:80/critical", NULL, "10.0.0.1:80", true, false, 2 },
 	{ MERGE_FIRST, HEALTH_RULE_PASSING, "db.example:5432", NULL, "192.0.2.1:5432 192.0.2.2:5432", true,
 	  false, 2 },
 	{ MERGE_FIRST, HEALTH_RULE_PASSING, "unknown.example:5432 10.0.0.1:80/critical", NULL, "10.0.0.1:80",

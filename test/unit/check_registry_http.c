@@ -5,62 +5,57 @@
 #include <string.h>
 
 #include "harness.h"
+#include "kind.h"
 #include "registry/registry.h"
 
 static const char body[] = "{\"service\":\"inventory\",\"instances\":[\"10.0.1.1:8080\"]}";
 
 static struct registry_options options;
-static struct registry *registry;
-static struct snapshot_builder *b;
+static struct kind k;
+static struct resource *list;
 static struct fetch_request request;
 
 static void set_up(void)
 {
 	options = (struct registry_options){ .kind = "http", .service_label = "service" };
 	options.http.url = "http://registry.example/services";
-	options.http.max_size = 1000;
-	b = snapshot_builder_create();
-	ck_assert_ptr_nonnull(b);
-	ck_assert_int_eq(registry_http.create(&options, &registry), 0);
+	kind_start(&k, &registry_http, &options, NULL);
+	list = kind_find(&k, NULL);
 }
 
 static void tear_down(void)
 {
-	snapshot_builder_destroy(b);
-	registry_http.destroy(registry);
+	kind_finish(&k);
 }
 
 static void ask(void)
 {
-	struct fetch_request none;
-
-	ck_assert_int_eq(registry_http.begin(registry, b), 0);
-	ck_assert(registry_http.next(registry, &request));
+	request = kind_ask(&k, list);
 	ck_assert_int_eq(request.source, FETCH_HTTP);
 	ck_assert_ptr_eq(request.http, &options.http);
-	ck_assert_uint_eq(request.max_size, 1000);
-	ck_assert(!registry_http.next(registry, &none));
+	ck_assert_ptr_null(request.path);
 }
 
 static int answer(int status, const char *etag, const char *last_modified)
 {
 	const struct fetch_result res = { .name = options.http.url,
 					  .status = status,
+					  .last = true,
 					  .body = status == 200 ? body : "",
 					  .len = status == 200 ? sizeof(body) - 1 : 0,
 					  .content_type = "application/json",
 					  .etag = etag,
 					  .last_modified = last_modified };
 
-	return registry_http.read(registry, &res, b);
+	return kind_read(&k, list, &res);
 }
 
-/* A whole accepted round with a good body. */
+/* A whole round with a good body. */
 static void run(const char *etag, const char *last_modified)
 {
 	ask();
-	ck_assert_int_eq(answer(200, etag, last_modified), 0);
-	registry_http.end(registry, true);
+	ck_assert_int_eq(answer(200, etag, last_modified), STEP_PAUSE);
+	ck_assert_str_eq(kind_text(&k, "inventory"), "10.0.1.1:8080");
 }
 
 START_TEST(first_request_carries_no_validators)
@@ -82,15 +77,13 @@ START_TEST(validators_go_back_byte_for_byte)
 }
 END_TEST
 
-START_TEST(validators_of_a_round_thrown_away_are_not_kept)
+START_TEST(validators_are_those_of_the_last_good_body)
 {
 	run("\"good\"", NULL);
 	ask();
-	ck_assert_int_eq(answer(200, "\"held back\"", NULL), 0);
-	registry_http.end(registry, false);
+	ck_assert_int_eq(answer(500, "\"other\"", NULL), -EPROTO);
 	ask();
 	ck_assert_str_eq(request.etag, "\"good\"");
-	registry_http.end(registry, false);
 	run(NULL, NULL);
 	ask();
 	ck_assert_ptr_null(request.etag);
@@ -102,8 +95,7 @@ START_TEST(validators_of_a_refused_body_are_not_kept)
 	struct fetch_result res = { .status = 200, .body = "{", .len = 1, .etag = "\"bad\"" };
 
 	ask();
-	ck_assert_int_lt(registry_http.read(registry, &res, b), 0);
-	registry_http.end(registry, false);
+	ck_assert_int_lt(kind_read(&k, list, &res), 0);
 	ask();
 	ck_assert_ptr_null(request.etag);
 }
@@ -113,18 +105,15 @@ START_TEST(not_modified_means_unchanged_only_if_we_asked)
 {
 	ask();
 	ck_assert_int_eq(answer(304, "\"x\"", NULL), -EPROTO);
-	ck_assert_ptr_nonnull(strstr(snapshot_builder_error(b), "304"));
-	registry_http.end(registry, false);
+	ck_assert_ptr_nonnull(strstr(k.error, "304"));
 	run("\"x\"", NULL);
 	for (int round = 0; round < 100; round++) { /* an ETag is never left out */
 		ask();
 		ck_assert_str_eq(request.etag, "\"x\"");
-		ck_assert_int_eq(answer(304, NULL, NULL), ROUND_UNCHANGED);
-		registry_http.end(registry, true);
+		ck_assert_int_eq(answer(304, NULL, NULL), STEP_PAUSE);
 	}
 	ask();
-	ck_assert_int_eq(answer(304, "\"y\"", NULL), ROUND_UNCHANGED);
-	registry_http.end(registry, true);
+	ck_assert_int_eq(answer(304, "\"y\"", NULL), STEP_PAUSE);
 	ask();
 	ck_assert_str_eq(request.etag, "\"y\"");
 }
@@ -142,11 +131,10 @@ START_TEST(every_twentieth_request_trusts_no_date)
 			ck_assert_uint_eq(i % 20, 0);
 			n_full++;
 			ck_assert_int_eq(answer(304, NULL, NULL), -EPROTO);
-			ck_assert_int_eq(answer(200, NULL, "Mon, 04 May 2026 08:12:31 GMT"), 0);
+			ck_assert_int_eq(answer(200, NULL, "Mon, 04 May 2026 08:12:31 GMT"), STEP_PAUSE);
 		} else {
-			ck_assert_int_eq(answer(304, NULL, NULL), ROUND_UNCHANGED);
+			ck_assert_int_eq(answer(304, NULL, NULL), STEP_PAUSE);
 		}
-		registry_http.end(registry, true);
 	}
 	ck_assert_uint_eq(n_full, 3);
 }
@@ -175,7 +163,7 @@ START_TEST(status_is_a_failure_that_is_named)
 	snprintf(number, sizeof(number), " %d: ", statuses[_i]);
 	ask();
 	ck_assert_int_eq(answer(statuses[_i], NULL, NULL), -EPROTO);
-	ck_assert_ptr_nonnull(strstr(snapshot_builder_error(b), number));
+	ck_assert_ptr_nonnull(strstr(k.error, number));
 }
 END_TEST
 
@@ -184,8 +172,8 @@ START_TEST(no_answer_is_a_failure_with_the_text_of_the_fetcher)
 	const struct fetch_result res = { .error = -ETIMEDOUT, .error_text = "no answer within 2 s" };
 
 	ask();
-	ck_assert_int_eq(registry_http.read(registry, &res, b), -ETIMEDOUT);
-	ck_assert_str_eq(snapshot_builder_error(b), "no answer within 2 s");
+	ck_assert_int_eq(kind_read(&k, list, &res), -ETIMEDOUT);
+	ck_assert_str_eq(k.error, "no answer within 2 s");
 }
 END_TEST
 
@@ -217,9 +205,9 @@ START_TEST(content_type_must_be_json)
 	};
 
 	ask();
-	ck_assert_int_eq(registry_http.read(registry, &res, b), types[_i].good ? 0 : -EBADMSG);
+	ck_assert_int_eq(kind_read(&k, list, &res), types[_i].good ? STEP_PAUSE : -EBADMSG);
 	if (!types[_i].good)
-		ck_assert_ptr_nonnull(strstr(snapshot_builder_error(b), types[_i].type));
+		ck_assert_ptr_nonnull(strstr(k.error, types[_i].type));
 }
 END_TEST
 
@@ -246,7 +234,7 @@ static int replay(char *text, size_t len)
 			res.last_modified = value + 2;
 	}
 	ask();
-	return registry_http.read(registry, &res, b);
+	return kind_read(&k, list, &res);
 }
 
 static const struct {
@@ -255,15 +243,15 @@ static const struct {
 	int outcome;
 	const char *said;
 } answers[] = {
-	{ "resp-200-etag.http", false, 0, "" },
-	{ "resp-200-weak-etag.http", false, 0, "" },
+	{ "resp-200-etag.http", false, STEP_PAUSE, "" },
+	{ "resp-200-weak-etag.http", false, STEP_PAUSE, "" },
 	{ "resp-200-empty-body.http", false, -EBADMSG,
 	  "the answer is empty; a list that is empty is written []" },
 	{ "resp-200-wrong-type.http", false, -EBADMSG, "the answer is text/html, not JSON" },
 	{ "resp-204.http", false, -EPROTO,
 	  "HTTP status 204: no content; a list that is empty is written []" },
 	{ "resp-301.http", false, -EPROTO, "HTTP status 301: moved; redirects are not followed" },
-	{ "resp-304.http", true, ROUND_UNCHANGED, "" },
+	{ "resp-304.http", true, STEP_PAUSE, "" },
 	{ "resp-304-unasked.http", false, -EPROTO, "HTTP status 304 to a request without validators" },
 	{ "resp-401.http", false, -EPROTO, "HTTP status 401: the registry wants other credentials" },
 	{ "resp-429-seconds.http", false, -EPROTO, "HTTP status 429: asked too often" },
@@ -282,7 +270,7 @@ START_TEST(recorded_answer_has_a_defined_outcome)
 	snprintf(path, sizeof(path), "http/%s", answers[_i].file);
 	char *text = harness_read_data(path, &len);
 	ck_assert_int_eq(replay(text, len), answers[_i].outcome);
-	ck_assert_str_eq(snapshot_builder_error(b), answers[_i].said);
+	ck_assert_str_eq(k.error, answers[_i].said);
 	free(text);
 }
 END_TEST
@@ -306,7 +294,6 @@ static const struct {
 
 START_TEST(bodies_are_read_with_the_configured_name)
 {
-	struct snapshot *s;
 	char path[128];
 	struct fetch_result res = { .status = 200, .content_type = "application/json" };
 
@@ -315,13 +302,8 @@ START_TEST(bodies_are_read_with_the_configured_name)
 	char *text = harness_read_data(path, &res.len);
 	res.body = text;
 	ask();
-	ck_assert_int_eq(registry_http.read(registry, &res, b), bodies[_i].good ? 0 : -EBADMSG);
-	registry_http.end(registry, bodies[_i].good);
-	if (bodies[_i].good) {
-		ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
-		ck_assert_uint_eq(s->n_instances, bodies[_i].n_instances);
-		snapshot_release(s);
-	}
+	ck_assert_int_eq(kind_read(&k, list, &res), bodies[_i].good ? STEP_PAUSE : -EBADMSG);
+	ck_assert_uint_eq(k.last->n_instances, bodies[_i].n_instances);
 	free(text);
 }
 END_TEST
@@ -330,8 +312,23 @@ START_TEST(registry_goes_in_the_middle_of_a_round)
 {
 	run("\"x\"", "y");
 	ask();
-	ck_assert_int_eq(answer(200, "\"z\"", "y"), 0);
 	registry_http.destroy(NULL);
+}
+END_TEST
+
+START_TEST(failure_takes_nothing_away)
+{
+	run(NULL, NULL);
+	ask();
+	ck_assert_int_eq(kind_read_body(&k, list, "{\"inventory\":["), -EBADMSG);
+	ck_assert_str_eq(kind_text(&k, "inventory"), "10.0.1.1:8080");
+	ask();
+	ck_assert_int_eq(kind_read_body(&k, list, "{\"inventory\":[]}"), STEP_PAUSE);
+	ck_assert_str_eq(kind_text(&k, "inventory"), "");
+	ck_assert(!ledger_is_certain(k.ledger, "inventory"));
+	ask();
+	ck_assert_int_eq(kind_read_body(&k, list, "{\"inventory\":[]}"), STEP_PAUSE);
+	ck_assert(ledger_is_certain(k.ledger, "inventory"));
 }
 END_TEST
 
@@ -346,7 +343,7 @@ int main(void)
 	tcase_add_test(validators, first_request_carries_no_validators);
 	tcase_add_loop_test(validators, validators_go_back_byte_for_byte, 0,
 			    sizeof(etags) / sizeof(etags[0]));
-	tcase_add_test(validators, validators_of_a_round_thrown_away_are_not_kept);
+	tcase_add_test(validators, validators_are_those_of_the_last_good_body);
 	tcase_add_test(validators, validators_of_a_refused_body_are_not_kept);
 	tcase_add_test(validators, not_modified_means_unchanged_only_if_we_asked);
 	tcase_add_test(validators, every_twentieth_request_trusts_no_date);
@@ -355,6 +352,7 @@ int main(void)
 	tcase_add_loop_test(results, status_is_a_failure_that_is_named, 0,
 			    sizeof(statuses) / sizeof(statuses[0]));
 	tcase_add_test(results, no_answer_is_a_failure_with_the_text_of_the_fetcher);
+	tcase_add_test(results, failure_takes_nothing_away);
 	tcase_add_loop_test(results, content_type_must_be_json, 0, sizeof(types) / sizeof(types[0]));
 	tcase_add_loop_test(results, recorded_answer_has_a_defined_outcome, 0,
 			    sizeof(answers) / sizeof(answers[0]));

@@ -2,29 +2,23 @@
 #include <string.h>
 
 #include "harness.h"
+#include "kind.h"
 #include "registry/registry.h"
 
 static struct snapshot *run(const struct static_instance *instances, size_t n)
 {
 	const struct registry_options o = { .kind = "static", .instances = instances, .n_instances = n };
-	struct snapshot_builder *b = snapshot_builder_create();
-	struct fetch_request request;
-	struct registry *r = NULL;
-	struct snapshot *s = NULL;
+	struct snapshot *s;
+	struct kind k;
 
-	ck_assert_int_eq(registry_static.create(&o, &r), 0);
-	for (int round = 0; round < 2; round++) {
-		snapshot_release(s);
-		ck_assert_int_eq(registry_static.begin(r, b), 0);
-		ck_assert(!registry_static.next(r, &request));
-		ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
-	}
-	registry_static.destroy(r);
-	snapshot_builder_destroy(b);
+	kind_start(&k, &registry_static, &o, NULL);
+	ck_assert_uint_eq(k.n, 0);
+	ck_assert_int_eq(ledger_seal(k.ledger, &s), 0);
+	kind_finish(&k);
 	return s;
 }
 
-START_TEST(configured_instances_are_there_in_every_round)
+START_TEST(configured_instances_are_there_from_the_start)
 {
 	const char *const tags[] = { "v2", "v1" };
 	const struct static_instance instances[] = {
@@ -81,14 +75,14 @@ START_TEST(bad_instance_is_dropped_and_told)
 
 	ck_assert_uint_eq(s->n_services, 1);
 	ck_assert_uint_eq(s->n_instances, 0);
-	ck_assert_uint_eq(s->dropped[bad[_i].reason], 1);
-	ck_assert_uint_eq(s->n_remarks, 1);
-	ck_assert_ptr_nonnull(strstr(s->remarks[0], bad[_i].address));
+	ck_assert_uint_eq(snapshot_dropped(s, bad[_i].reason), 1);
+	ck_assert_uint_eq(snapshot_n_remarks(s), 1);
+	ck_assert_ptr_nonnull(strstr(snapshot_remark(s, 0), bad[_i].address));
 	snapshot_release(s);
 }
 END_TEST
 
-START_TEST(nothing_configured_is_an_empty_round)
+START_TEST(nothing_configured_is_nothing_there)
 {
 	struct snapshot *s = run(NULL, 0);
 
@@ -103,6 +97,10 @@ START_TEST(kinds_are_found_by_name)
 	ck_assert_ptr_eq(registry_kind_find("static"), &registry_static);
 	ck_assert_ptr_eq(registry_kind_find("file"), &registry_file);
 	ck_assert_ptr_eq(registry_kind_find("http"), &registry_http);
+	ck_assert_ptr_eq(registry_kind_find("consul"), &registry_consul);
+	ck_assert_ptr_eq(registry_kind_find("etcd"), &registry_etcd);
+	ck_assert_ptr_eq(registry_kind_find("kubernetes"), &registry_kubernetes);
+	ck_assert_ptr_eq(registry_kind_find("dns"), &registry_dns);
 	ck_assert_ptr_null(registry_kind_find("HTTP"));
 	ck_assert_ptr_null(registry_kind_find(""));
 	ck_assert(!registry_static.brake);
@@ -117,9 +115,9 @@ int main(void)
 	TCase *instances = tcase_create("instances");
 	TCase *kinds = tcase_create("kinds");
 
-	tcase_add_test(instances, configured_instances_are_there_in_every_round);
+	tcase_add_test(instances, configured_instances_are_there_from_the_start);
 	tcase_add_loop_test(instances, bad_instance_is_dropped_and_told, 0, sizeof(bad) / sizeof(bad[0]));
-	tcase_add_test(instances, nothing_configured_is_an_empty_round);
+	tcase_add_test(instances, nothing_configured_is_nothing_there);
 	tcase_add_test(kinds, kinds_are_found_by_name);
 	suite_add_tcase(suite, instances);
 	suite_add_tcase(suite, kinds);

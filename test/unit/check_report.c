@@ -150,6 +150,28 @@ START_TEST(numbers_are_brought_into_range_and_ports_must_be)
 }
 END_TEST
 
+static const struct {
+	uint32_t reported;
+	unsigned kept;
+} ttls[] = {
+	{ 0, 0 },
+	{ 1, 1 },
+	{ 30, 30 },
+	{ 31, TTL_CAP_NONE },
+	{ 256, TTL_CAP_NONE },
+	{ UINT32_MAX, TTL_CAP_NONE },
+};
+
+START_TEST(a_cap_on_ttls_is_one_if_it_can_matter)
+{
+	struct report r = report_of("10.0.0.1");
+
+	r.ttl_s = ttls[_i].reported;
+	ck_assert_int_eq(report_check(&r, &room, &in), DROP_NONE);
+	ck_assert_uint_eq(in.ttl_s, ttls[_i].kept);
+}
+END_TEST
+
 START_TEST(blank_report_has_the_defaults)
 {
 	const struct report r = report_of("10.0.0.1");
@@ -158,6 +180,7 @@ START_TEST(blank_report_has_the_defaults)
 	ck_assert_uint_eq(in.port, 0);
 	ck_assert_uint_eq(in.weight, 1);
 	ck_assert_uint_eq(in.priority, 0);
+	ck_assert_uint_eq(in.ttl_s, TTL_CAP_NONE);
 	ck_assert_int_eq(in.health, HEALTH_PASSING);
 	ck_assert_int_eq(in.protocol, PROTOCOL_ANY);
 	ck_assert_ptr_null(in.name);
@@ -339,6 +362,7 @@ int main(void)
 			    sizeof(addresses) / sizeof(addresses[0]));
 	tcase_add_loop_test(checks, numbers_are_brought_into_range_and_ports_must_be, 0,
 			    sizeof(numbers) / sizeof(numbers[0]));
+	tcase_add_loop_test(checks, a_cap_on_ttls_is_one_if_it_can_matter, 0, sizeof(ttls) / sizeof(ttls[0]));
 	tcase_add_test(checks, blank_report_has_the_defaults);
 	tcase_add_test(checks, what_is_dropped_writes_no_instance);
 	tcase_add_test(checks, names_that_are_no_labels_are_left_out);

@@ -50,8 +50,8 @@ static char *print_snapshot(const struct snapshot *s)
 			print_instance(out, &s->services[i]->instances[k]);
 	}
 	for (size_t i = 0; i < DROP_REASONS; i++) {
-		if (s->dropped[i] > 0)
-			fprintf(out, "; dropped %s %zu", drop_to_text((enum drop)i), s->dropped[i]);
+		if (snapshot_dropped(s, i) > 0)
+			fprintf(out, "; dropped %s %zu", drop_to_text((enum drop)i), snapshot_dropped(s, i));
 	}
 	fclose(out);
 	return text;
@@ -237,6 +237,22 @@ static const struct {
 	{ "['10.0.0.1:80']", "1:16: names no service, and none is configured" },
 	{ "[{'targets':['10.0.0.1']}]", "1:27: names no service, and none is configured" },
 	{ "[{'service':'a','name':'no address here'}]", "1:43: no object in it has an address" },
+
+	/* What other registries answer, of which the kind reads none: an object of Curator, what Docker and
+	 * Eureka list, Docker's events and the services of Nomad. */
+	{ "{'name':'a','id':'a-2','address':'10.0.0.2','port':null,'enabled':false}",
+	  "1:1: an object of none of the known shapes" },
+	{ "[{'Id':'1','Names':['/a'],'Ports':[{'PrivatePort':80,'Type':'tcp'}],'State':'running'}]",
+	  "1:88: names no service, and none is configured" },
+	{ "{'Type':'container','Action':'die','Actor':{'ID':'1'}}",
+	  "1:1: an object of none of the known shapes" },
+	{ "{'applications':{'apps__hashcode':'','application':[]}}",
+	  "1:17: an object without \"instances\"" },
+	{ "{'applications':{'application':[{'name':'A','instance':[{'ipAddr':'10.0.0.1','status':'UP',"
+	  "'port':{'$':80,'@enabled':'true'}}]}]}}",
+	  "1:17: an object without \"instances\"" },
+	{ "[{'Namespace':'default','Services':[{'ServiceName':'a','Tags':null}]}]",
+	  "1:71: names no service, and none is configured" },
 	{ "[] []", "1:4: something follows the end of the JSON text" },
 	{ "[]\n,", "2:1: something follows the end of the JSON text" },
 	{ "[", "1:2: unexpected token near end of file" },
@@ -382,7 +398,7 @@ START_TEST(five_thousand_instances_are_read)
 	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
 	ck_assert_uint_eq(s->n_services, 250);
 	ck_assert_uint_eq(s->n_instances, 5000);
-	ck_assert_uint_eq(s->n_remarks, 0);
+	ck_assert_uint_eq(snapshot_n_remarks(s), 0);
 	snapshot_release(s);
 	snapshot_builder_destroy(b);
 	free(body);
@@ -452,8 +468,8 @@ START_TEST(oddities_leave_a_remark)
 	ck_assert_int_eq(read_body(b, body, strlen(body), NULL), 0);
 	free(body);
 	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
-	ck_assert_uint_eq(s->n_remarks, 1);
-	ck_assert_str_eq(s->remarks[0], remarks[_i].remark);
+	ck_assert_uint_eq(snapshot_n_remarks(s), 1);
+	ck_assert_str_eq(snapshot_remark(s, 0), remarks[_i].remark);
 	snapshot_release(s);
 	snapshot_builder_destroy(b);
 }

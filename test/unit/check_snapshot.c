@@ -45,7 +45,7 @@ static size_t dropped(const struct snapshot *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < DROP_REASONS; i++)
-		n += s->dropped[i];
+		n += snapshot_dropped(s, (enum drop)i);
 	return n;
 }
 
@@ -79,9 +79,9 @@ START_TEST(report_is_taken_in_or_dropped_by_its_reason)
 		ck_assert_str_eq(s->services[0]->name, "inventory");
 	ck_assert_uint_eq(s->n_instances, drops[_i].reason == DROP_NONE);
 	ck_assert_uint_eq(dropped(s), drops[_i].reason != DROP_NONE);
-	ck_assert_uint_eq(s->n_remarks, drops[_i].reason != DROP_NONE);
+	ck_assert_uint_eq(snapshot_n_remarks(s), drops[_i].reason != DROP_NONE);
 	if (drops[_i].reason != DROP_NONE)
-		ck_assert_uint_eq(s->dropped[drops[_i].reason], 1);
+		ck_assert_uint_eq(snapshot_dropped(s, drops[_i].reason), 1);
 	snapshot_release(s);
 }
 END_TEST
@@ -122,37 +122,79 @@ START_TEST(instances_keep_all_that_was_reported)
 }
 END_TEST
 
-START_TEST(first_report_of_an_instance_stands_with_the_tags_of_both)
+static void add_instance(enum health health, int64_t weight, int64_t priority, uint32_t ttl_s,
+			 const char *zone)
 {
-	const char *const blue[] = { "blue", "v1" }, *const green[] = { "green", "v1" };
+	const char *const tags[] = { "v1", zone };
 	struct report r = report_blank();
 
 	r.service = "inventory";
-	r.address = "10.0.0.1";
+	r.address = strcmp(zone, "one") == 0 ? "10.0.0.1" : "[::ffff:10.0.0.1]";
 	r.port = 80;
-	r.weight = 7;
-	r.health = HEALTH_CRITICAL;
-	r.tags = blue;
+	r.health = health;
+	r.weight = weight;
+	r.priority = priority;
+	r.ttl_s = ttl_s;
+	r.zone = zone;
+	r.tags = tags;
 	r.n_tags = 2;
 	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
-	r.weight = 9;
-	r.health = HEALTH_PASSING;
-	r.tags = green;
-	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
-	r.service = "INVENTORY";
-	r.address = "[::ffff:10.0.0.1]";
-	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+}
+
+/* Of the reports "one" and "two", in this order. */
+static const struct {
+	struct {
+		enum health health;
+		int64_t weight, priority;
+		uint32_t ttl_s;
+	} one, two;
+	const char *stands;
+	unsigned ttl_s;
+} alike[] = {
+	{ { HEALTH_PASSING, 1, 0, 9 }, { HEALTH_PASSING, 1, 0, 9 }, "one", 9 },
+	{ { HEALTH_PASSING, 1, 9, 5 }, { HEALTH_WARNING, 9, 0, 9 }, "one", 5 },
+	{ { HEALTH_CRITICAL, 9, 0, 9 }, { HEALTH_WARNING, 1, 9, 9 }, "two", 9 },
+	{ { HEALTH_CRITICAL, 0, 0, 0 }, { HEALTH_PASSING, 0, 0, TTL_CAP_NONE }, "two", 0 },
+	{ { HEALTH_WARNING, 1, 0, 9 }, { HEALTH_WARNING, 2, 9, 1 }, "two", 1 },
+	{ { HEALTH_WARNING, 2, 9, 9 }, { HEALTH_WARNING, 1, 0, 9 }, "one", 9 },
+	{ { HEALTH_PASSING, 1, 2, 9 }, { HEALTH_PASSING, 1, 1, 9 }, "two", 9 },
+	{ { HEALTH_PASSING, 1, 1, 9 }, { HEALTH_PASSING, 1, 2, 9 }, "one", 9 },
+};
+
+START_TEST(of_reports_alike_the_best_stands_with_the_tags_of_all)
+{
+	add_instance(alike[_i].one.health, alike[_i].one.weight, alike[_i].one.priority, alike[_i].one.ttl_s,
+		     "one");
+	add_instance(alike[_i].two.health, alike[_i].two.weight, alike[_i].two.priority, alike[_i].two.ttl_s,
+		     "two");
 	struct snapshot *s = seal(NULL);
 	const struct instance *in = s->services[0]->instances;
 
 	ck_assert_uint_eq(s->n_instances, 1);
-	ck_assert_uint_eq(in->weight, 7);
-	ck_assert_int_eq(in->health, HEALTH_CRITICAL);
+	ck_assert_str_eq(in->zone, alike[_i].stands);
+	ck_assert_uint_eq(in->ttl_s, alike[_i].ttl_s);
 	ck_assert_uint_eq(in->n_tags, 3);
-	ck_assert_str_eq(in->tags[0], "blue");
-	ck_assert_str_eq(in->tags[1], "green");
+	ck_assert_str_eq(in->tags[0], "one");
+	ck_assert_str_eq(in->tags[1], "two");
 	ck_assert_str_eq(in->tags[2], "v1");
 	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(a_cap_on_ttls_is_part_of_being_equal)
+{
+	add_instance(HEALTH_PASSING, 1, 0, 9, "one");
+	struct snapshot *one = seal(NULL);
+	add_instance(HEALTH_PASSING, 1, 0, 8, "one");
+	struct snapshot *two = seal(one);
+	add_instance(HEALTH_PASSING, 1, 0, 8, "one");
+	struct snapshot *three = seal(two);
+
+	ck_assert(!snapshot_is_same(one, two));
+	ck_assert(snapshot_is_same(two, three));
+	snapshot_release(one);
+	snapshot_release(two);
+	snapshot_release(three);
 }
 END_TEST
 
@@ -268,6 +310,43 @@ START_TEST(snapshots_that_share_all_services_are_the_same)
 }
 END_TEST
 
+START_TEST(derived_snapshot_differs_in_its_changes_only)
+{
+	add("b", "10.0.0.1", 80);
+	add("d", "10.0.0.2", 80);
+	add("f", "10.0.0.3", 80);
+	add("f", "nowhere at all", 80);
+	struct snapshot *one = seal(NULL);
+	add("a", "10.0.0.4", 80);
+	add("d", "10.0.0.5", 80);
+	add("d", "10.0.0.6", 80);
+	add("g", "10.0.0.7", 80);
+	struct snapshot *more = seal(NULL), *two, *three;
+	const struct snapshot_change changes[] = { { "a", more->services[0] },
+						   { "b", NULL },
+						   { "c", NULL },
+						   { "d", more->services[1] },
+						   { "g", more->services[2] } };
+
+	ck_assert_int_eq(snapshot_derive(one, changes, 5, NULL, &two), 0);
+	ck_assert_int_eq(snapshot_derive(NULL, changes, 2, one->findings, &three), 0);
+	snapshot_release(more);
+	ck_assert_uint_eq(two->n_services, 4);
+	ck_assert_uint_eq(two->n_instances, 5);
+	ck_assert_uint_eq(two->services[0]->users, 2);
+	ck_assert_uint_eq(two->services[1]->n_instances, 2);
+	ck_assert_ptr_eq(two->services[2], one->services[2]);
+	ck_assert_str_eq(two->services[3]->name, "g");
+	ck_assert_uint_eq(dropped(two), 0);
+	ck_assert_uint_eq(three->n_services, 1);
+	ck_assert_uint_eq(dropped(three), 1);
+	ck_assert_str_eq(snapshot_remark(three, 0), snapshot_remark(one, 0));
+	snapshot_release(one);
+	snapshot_release(two);
+	snapshot_release(three);
+}
+END_TEST
+
 static void note_name(void *context, const char *name)
 {
 	strcat(context, name);
@@ -337,7 +416,7 @@ START_TEST(service_without_instances_is_known)
 	ck_assert_uint_eq(s->n_services, 2);
 	ck_assert_uint_eq(snapshot_find(s, "idle")->n_instances, 0);
 	ck_assert_uint_eq(snapshot_find(s, "busy")->n_instances, 1);
-	ck_assert_uint_eq(s->dropped[DROP_SERVICE_NAME], 1);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_SERVICE_NAME), 1);
 	snapshot_release(s);
 }
 END_TEST
@@ -365,9 +444,9 @@ START_TEST(snapshots_are_taken_over_by_pointer_and_united_where_they_meet)
 	ck_assert_ptr_eq(all->services[0], one->services[0]);
 	ck_assert_uint_eq(all->services[1]->n_instances, 2);
 	ck_assert_ptr_eq(all->services[2], one->services[2]);
-	ck_assert_uint_eq(all->dropped[DROP_SERVICE_NAME], 1);
-	ck_assert_uint_eq(all->n_remarks, 2);
-	ck_assert_str_eq(all->remarks[1], "one");
+	ck_assert_uint_eq(snapshot_dropped(all, DROP_SERVICE_NAME), 1);
+	ck_assert_uint_eq(snapshot_n_remarks(all), 2);
+	ck_assert_str_eq(snapshot_remark(all, 1), "one");
 
 	/* The same again is the same services, also the one that had to be united. */
 	snapshot_release(one);
@@ -409,11 +488,11 @@ START_TEST(one_service_takes_no_more_than_its_limit)
 	struct snapshot *s = seal(NULL);
 
 	ck_assert_uint_eq(s->n_instances, SERVICE_INSTANCES_MAX + 1);
-	ck_assert_uint_eq(s->dropped[DROP_LIMIT], 10);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_LIMIT), 10);
 	ck_assert_int_eq(snapshot_builder_add_snapshot(b, s), 0);
 	add("a", "10.9.9.9", 80);
 	struct snapshot *more = seal(s);
-	ck_assert_uint_eq(more->dropped[DROP_LIMIT], 11);
+	ck_assert_uint_eq(snapshot_dropped(more, DROP_LIMIT), 11);
 	ck_assert_ptr_eq(more->services[0], s->services[0]);
 	snapshot_release(s);
 	snapshot_release(more);
@@ -450,15 +529,15 @@ START_TEST(registry_has_no_more_octets_than_its_limit)
 		octets += s->services[i]->octets;
 	ck_assert_uint_le(octets, SNAPSHOT_OCTETS_MAX);
 	ck_assert_uint_gt(octets, SNAPSHOT_OCTETS_MAX - 20000);
-	ck_assert_uint_eq(s->dropped[DROP_LIMIT], N - s->n_instances);
-	ck_assert_uint_gt(s->dropped[DROP_LIMIT], 1000);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_LIMIT), N - s->n_instances);
+	ck_assert_uint_gt(snapshot_dropped(s, DROP_LIMIT), 1000);
 
 	ck_assert_int_eq(snapshot_builder_add_snapshot(b, s), 0); /* what fitted once fits again */
 	strcpy(service, "more");
 	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
 	struct snapshot *again = seal(s);
 	ck_assert_uint_eq(again->n_instances, s->n_instances);
-	ck_assert_uint_eq(again->dropped[DROP_LIMIT], s->dropped[DROP_LIMIT] + 1);
+	ck_assert_uint_eq(snapshot_dropped(again, DROP_LIMIT), snapshot_dropped(s, DROP_LIMIT) + 1);
 	snapshot_release(s);
 	snapshot_release(again);
 }
@@ -483,9 +562,10 @@ START_TEST(text_that_is_too_long_costs_the_text)
 	ck_assert_uint_eq(s->n_instances, 20);
 	ck_assert_uint_eq(s->services[0]->instances[0].n_tags, 1);
 	ck_assert_uint_eq(dropped(s), 0);
-	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX / 2); /* leaves room for what costs more */
-	ck_assert_str_eq(s->remarks[0], "instance of \"inventory\" at \"10.0.0.1\": a tag that is too long, "
-					"left out");
+	ck_assert_uint_eq(snapshot_n_remarks(s), REMARKS_MAX / 2); /* leaves room for what costs more */
+	ck_assert_str_eq(snapshot_remark(s, 0),
+			 "instance of \"inventory\" at \"10.0.0.1\": a tag that is too long, "
+			 "left out");
 	snapshot_release(s);
 }
 END_TEST
@@ -526,7 +606,7 @@ START_TEST(registry_has_no_more_services_than_its_limit)
 
 	ck_assert_uint_eq(s->n_services, SNAPSHOT_SERVICES_MAX);
 	ck_assert_uint_eq(s->n_instances, 1);
-	ck_assert_uint_eq(s->dropped[DROP_LIMIT], 4);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_LIMIT), 4);
 	snapshot_release(s);
 }
 END_TEST
@@ -543,14 +623,16 @@ START_TEST(first_drops_are_told_in_plain_text)
 		    80);
 	struct snapshot *s = seal(NULL);
 
-	ck_assert_uint_eq(s->dropped[DROP_ADDRESS], 21);
-	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX / 2);
-	ck_assert_str_eq(s->remarks[0], "instance of \"inventory\" dropped (address): \"010.000.001.012\"");
-	ck_assert_str_eq(s->remarks[1],
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_ADDRESS), 21);
+	ck_assert_uint_eq(snapshot_n_remarks(s), REMARKS_MAX / 2);
+	ck_assert_str_eq(snapshot_remark(s, 0),
+			 "instance of \"inventory\" dropped (address): \"010.000.001.012\"");
+	ck_assert_str_eq(snapshot_remark(s, 1),
 			 "instance of \"inven\\x09tory\\x1b[2J\" dropped (service-name): \"10.0.0.1\"");
-	ck_assert_str_eq(s->remarks[2], "instance of \"inventory\" dropped (port): \"10.0.0.1 port 70000\"");
+	ck_assert_str_eq(snapshot_remark(s, 2),
+			 "instance of \"inventory\" dropped (port): \"10.0.0.1 port 70000\"");
 	ck_assert_str_eq(
-		s->remarks[3],
+		snapshot_remark(s, 3),
 		"instance of \"inventory\" dropped (address): \"not an address, and a text much too long "
 		"to be printed whole in any line of a lo\"...");
 	snapshot_release(s);
@@ -568,11 +650,11 @@ START_TEST(remarks_are_limited_and_visible)
 	snapshot_builder_drop(b, DROP_SHAPE, "null");
 	struct snapshot *s = seal(NULL);
 
-	ck_assert_uint_eq(s->dropped[DROP_SHAPE], 1);
-	ck_assert_uint_eq(s->n_remarks, REMARKS_MAX);
-	ck_assert_str_eq(s->remarks[0], "0: line\\x0abreak");
-	ck_assert_uint_lt(strlen(s->remarks[3]), 256);
-	ck_assert_uint_gt(strlen(s->remarks[3]), 200);
+	ck_assert_uint_eq(snapshot_dropped(s, DROP_SHAPE), 1);
+	ck_assert_uint_eq(snapshot_n_remarks(s), REMARKS_MAX);
+	ck_assert_str_eq(snapshot_remark(s, 0), "0: line\\x0abreak");
+	ck_assert_uint_lt(strlen(snapshot_remark(s, 3)), 256);
+	ck_assert_uint_gt(strlen(snapshot_remark(s, 3)), 200);
 	snapshot_release(s);
 }
 END_TEST
@@ -590,7 +672,7 @@ START_TEST(failure_has_a_text_and_sealing_empties_the_builder)
 	struct snapshot *s = seal(NULL);
 	ck_assert_uint_eq(s->n_services, 0);
 	ck_assert_uint_eq(dropped(s), 0);
-	ck_assert_uint_eq(s->n_remarks, 0);
+	ck_assert_uint_eq(snapshot_n_remarks(s), 0);
 	ck_assert_str_eq(snapshot_builder_error(b), "");
 	ck_assert_ptr_eq(snapshot_keep(s), s);
 	snapshot_release(s);
@@ -645,7 +727,10 @@ int main(void)
 	tcase_add_loop_test(checks, report_is_taken_in_or_dropped_by_its_reason, 0,
 			    sizeof(drops) / sizeof(drops[0]));
 	tcase_add_test(checks, instances_keep_all_that_was_reported);
-	tcase_add_test(rounds, first_report_of_an_instance_stands_with_the_tags_of_both);
+	tcase_add_loop_test(rounds, of_reports_alike_the_best_stands_with_the_tags_of_all, 0,
+			    sizeof(alike) / sizeof(alike[0]));
+	tcase_add_test(rounds, a_cap_on_ttls_is_part_of_being_equal);
+	tcase_add_test(rounds, derived_snapshot_differs_in_its_changes_only);
 	tcase_add_test(rounds, port_protocol_and_names_tell_instances_apart);
 	tcase_add_test(rounds, digest_does_not_depend_on_order_but_on_content);
 	tcase_add_test(rounds, unchanged_services_are_shared_with_the_previous_snapshot);

@@ -74,6 +74,17 @@ START_TEST(only_ascii_letters_fold)
 }
 END_TEST
 
+START_TEST(control_characters_are_found)
+{
+	ck_assert(!text_has_control("", 0));
+	ck_assert(!text_has_control(" a~\x80\xff", 5));
+	ck_assert(text_has_control("a\n", 2));
+	ck_assert(text_has_control("a\0b", 3));
+	ck_assert(text_has_control("\x7f", 1));
+	ck_assert(!text_has_control("a\n", 1));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("text");
@@ -84,6 +95,7 @@ int main(void)
 	tcase_add_loop_test(numbers, sizes_are_powers_of_two, 0, sizeof(sizes) / sizeof(sizes[0]));
 	tcase_add_test(numbers, numbers_are_digits_within_64_bits);
 	tcase_add_test(letters, only_ascii_letters_fold);
+	tcase_add_test(letters, control_characters_are_found);
 	suite_add_tcase(suite, numbers);
 	suite_add_tcase(suite, letters);
 	return harness_run(suite);

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "feed/errand.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "feed/files.h"
+#include "feed/http_pause.h"
+#include "feed/secret.h"
+
+enum {
+	/* A server that returns from every long poll at once would be asked all day. Eight in a row are a
+	 * deployment; one a second is what a sidecar may cost. */
+	AGAIN_SIZE = 8,
+	AGAIN_REFILL_MS = 1000,
+
+	ROUND_REQUESTS_MAX = 10000, /* five million instances in pages of 500: a list without an end */
+
+	/* A connection that was held for so long was one, and what was known held until it broke. */
+	HELD_MIN_MS = 1000,
+
+	/* What was refused so often in a row is refused: with the pauses of a failure these are the first few
+	 * seconds. */
+	REFUSED_QUICKLY_MAX = 4,
+
+	/* A server that has not heard its own leader for so long will tell of a change as late. In health it
+	 * is half a second at most. */
+	LIVE_LAG_MAX_MS = 5000,
+
+	OPEN_MIN_MS = 1000, /* a watch that has been kept for so long after a failure is one */
+};
+
+static void begin_request(struct errand *e);
+static void note_open(struct errand *e);
+
+/* --- how it is doing --- */
+
+static void set_flag(bool *flag, bool value, size_t *count)
+{
+	*count += value;
+	*count -= *flag;
+	*flag = value;
+}
+
+static void set_live(struct errand *e, bool live)
+{
+	set_flag(&e->is_live, live, &e->crew->n_live);
+}
+
+/* What was said was true until then. */
+static void set_heard(struct errand *e, uint64_t heard_ms)
+{
+	e->heard_ms = heard_ms;
+	if (heard_ms > e->crew->heard_ms)
+		e->crew->heard_ms = heard_ms;
+}
+
+static bool is_watch(const struct fetch_request *r)
+{
+	return r->source == FETCH_STREAM || r->held;
+}
+
+static void tell(const struct errand *e, enum errand_news news, const char *error)
+{
+	e->crew->o.news(e->crew->o.context, e->resource, news, error);
+}
+
+/* --- when --- */
+
+void errand_arm(struct errand *e, uint64_t ms)
+{
+	const struct timeval wait = clock_timeval(ms);
+
+	e->due_ms = clock_ms() + ms;
+	event_add(e->timer, &wait);
+}
+
+bool errand_is_after(const struct errand *e, uint64_t ms)
+{
+	return e->due_ms > ms || !evtimer_pending(e->timer, NULL);
+}
+
+/* Ends the request under way, or what is left of it. */
+static void end_request(struct errand *e)
+{
+	event_del(e->timer);
+	fetch_cancel(e->fetch);
+	query_cancel(e->query);
+	e->fetch = NULL;
+	e->query = NULL;
+	e->is_asking = false;
+	crew_leave(e);
+}
+
+static void start_round(struct errand *e)
+{
+	struct crew *c = e->crew;
+
+	if (e->is_asking || e->is_queued || !crew_admit(e))
+		return;
+	event_del(e->timer);
+	e->has_start = false;
+	e->retry_after_ms = e->fresh_for_ms = 0;
+	e->refused = false;
+	e->n_requests = 0;
+	e->started_ms = clock_ms();
+	begin_request(e); /* the errand may be gone after it */
+	crew_wake(c);
+}
+
+/* While the server keeps a request, the timer says that it has done so for a while. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct errand *e = arg;
+
+	(void)fd;
+	(void)what;
+	if (e->is_asking)
+		note_open(e);
+	else
+		start_round(e);
+}
+
+/* The kernel may have missed something, or lie on another host: all files are looked at as often as without
+ * it.
+ */
+static bool may_read_changed(const struct errand *e)
+{
+	return e->has_changes && e->has_spoken && !e->is_failing &&
+	       (e->schedule.interval_ms == 0 || clock_ms() < e->look_ms);
+}
+
+/* At once after a while of quiet; but programs that come and go all the time must not make us read all day.
+ */
+static void on_file_change(void *context)
+{
+	struct errand *e = context;
+	const uint64_t now_ms = clock_ms();
+
+	e->has_changes = true;
+	const uint64_t took_ms = may_read_changed(e) ? e->changed_took_ms : e->took_ms;
+	const uint64_t may_ms = e->ended_ms + schedule_after_work(took_ms);
+	if (now_ms >= may_ms)
+		start_round(e);
+	else if (!e->is_asking && errand_is_after(e, may_ms))
+		errand_arm(e, may_ms - now_ms);
+}
+
+/* --- how a round ends --- */
+
+static void conclude(struct errand *e)
+{
+	e->ended_ms = clock_ms();
+	*(e->is_partial ? &e->changed_took_ms : &e->took_ms) = e->ended_ms - e->started_ms;
+	set_flag(&e->is_concluded, true, &e->crew->n_concluded);
+}
+
+/* What was said was true until now, or was that already a while ago. */
+static void note_heard(struct errand *e)
+{
+	const uint64_t now_ms = clock_ms(), lag_ms = e->resource->lag_ms;
+
+	set_heard(e, now_ms > lag_ms ? now_ms - lag_ms : 0);
+	set_flag(&e->has_spoken, true, &e->crew->n_spoken);
+}
+
+static void recover(struct errand *e)
+{
+	e->schedule.failures = e->n_refused = 0;
+	set_flag(&e->is_failing, false, &e->crew->n_failing);
+}
+
+/* What a request ends with that found nobody there, or nobody any more. */
+static bool is_silence(int error)
+{
+	return error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH ||
+	       error == -ECONNREFUSED;
+}
+
+/* A registry that kept us waiting until it hung up would have told of a change until then; of one that fell
+ * silent nobody knows. */
+static void note_broken(struct errand *e, int error)
+{
+	const uint64_t now_ms = clock_ms();
+
+	if (e->is_live && now_ms - e->asked_ms >= HELD_MIN_MS && !is_silence(error))
+		set_heard(e, now_ms);
+	set_live(e, false);
+}
+
+/* A server that has just started may refuse for a second or two what it allows: the API server of Kubernetes
+ * does, until it has read its own rules. A poll comes again soon anyhow; but the interval of who waits for
+ * changes is for a registry that cannot tell them, and long. */
+static uint64_t pause_after_failure(struct errand *e)
+{
+	const struct crew_options *o = &e->crew->o;
+
+	e->n_refused = e->refused ? e->n_refused + 1 : 0;
+	if (e->refused && (!o->options->watch || e->n_refused > REFUSED_QUICKLY_MAX))
+		return schedule_after_refusal(&e->schedule, o->random);
+	return schedule_after_failure(&e->schedule, e->retry_after_ms, o->random);
+}
+
+static void fail(struct errand *e, int error, const char *text)
+{
+	note_broken(e, error);
+	end_request(e);
+	conclude(e);
+	set_flag(&e->is_failing, true, &e->crew->n_failing);
+	ledger_abort(e->crew->o.ledger, &e->resource->part);
+	errand_arm(e, pause_after_failure(e));
+	tell(e, ERRAND_FAILED, text);
+}
+
+static void pause_errand(struct errand *e)
+{
+	const uint64_t pause_ms = schedule_after_success(&e->schedule, e->fresh_for_ms, e->crew->o.random);
+
+	if (e->schedule.interval_ms > 0) /* or it is not polled */
+		errand_arm(e, schedule_before_expiry(pause_ms, e->resource->fresh_ms));
+	e->look_ms = e->due_ms;
+}
+
+/* A look at a few files that have changed does not put off the look at all of them. */
+static void resume_pause(struct errand *e)
+{
+	const uint64_t now_ms = clock_ms();
+
+	if (e->schedule.interval_ms > 0)
+		errand_arm(e, e->look_ms > now_ms ? e->look_ms - now_ms : 0);
+}
+
+/* The next request waits at the server: it goes out in this turn of the loop, if it may. A list that is read
+ * well again and again, while the watch behind it fails, is no success that lasts. */
+static void go_again(struct errand *e)
+{
+	errand_arm(e, bucket_take(&e->again, clock_ms()));
+}
+
+/* A list that is read well between two failures of the watch behind it is fresh data, but no recovery. */
+static bool is_recovery(const struct errand *e, enum step step)
+{
+	return step == STEP_PAUSE || is_watch(&e->request) || e->schedule.failures == 0;
+}
+
+static void complete(struct errand *e, enum step step)
+{
+	const bool recovered = is_recovery(e, step);
+
+	set_live(e, false);
+	end_request(e);
+	conclude(e);
+	note_heard(e);
+	if (recovered)
+		recover(e);
+	if (step == STEP_PAUSE && e->is_partial)
+		resume_pause(e);
+	else if (step == STEP_PAUSE)
+		pause_errand(e);
+	else
+		go_again(e);
+	tell(e, ERRAND_GOOD, NULL);
+}
+
+/* While the registry would tell of every change, what it said last is true now. */
+static void note_watch(struct errand *e)
+{
+	if (e->resource->lag_ms > LIVE_LAG_MAX_MS)
+		return;
+	set_live(e, true);
+	tell(e, ERRAND_CHANGED, NULL);
+}
+
+/* The registry tells of every change from now on, if it has told all there is before. */
+static void note_open(struct errand *e)
+{
+	if (!e->has_spoken)
+		return;
+	note_heard(e);
+	recover(e);
+	note_watch(e);
+}
+
+/* A server that lets us in and throws us out again has not recovered: that takes a while. */
+static void note_opening(struct errand *e)
+{
+	if (!e->is_failing)
+		note_open(e);
+	else if (!event_pending(e->timer, EV_TIMEOUT, NULL))
+		errand_arm(e, OPEN_MIN_MS);
+}
+
+/* A stream goes on. An object alone is no recovery either: etcd begins each watch with one. */
+static void note_object(struct errand *e)
+{
+	if (e->request.source != FETCH_STREAM)
+		return;
+	if (!e->is_failing)
+		e->schedule.failures = 0;
+	else if (e->has_spoken)
+		tell(e, ERRAND_CHANGED, NULL);
+	note_opening(e);
+}
+
+/* Its files are still being gone through: see read_files(). */
+static void quit(struct errand *e)
+{
+	struct crew *c = e->crew;
+
+	e->has_quit = true;
+	if (e->is_reading_files)
+		return;
+	tell(e, ERRAND_GONE, NULL);
+	crew_stop(c, e->resource);
+}
+
+/* --- results --- */
+
+static void note_pause(struct errand *e, const struct fetch_result *result, uint64_t pause_ms)
+{
+	uint64_t *longest = http_pause_is_retry_after(result->status) ? &e->retry_after_ms : &e->fresh_for_ms;
+
+	if (pause_ms > *longest)
+		*longest = pause_ms;
+	e->refused = e->refused || (result->error == 0 && http_pause_is_refusal(result->status));
+}
+
+/* Goes on as the kind says; false when the request under way, if any, has been ended. */
+static bool go_on(struct errand *e, const struct fetch_result *result, int step, const char *error)
+{
+	if (step == STEP_MORE && !result->last) {
+		note_object(e);
+		return true;
+	}
+	if (step < 0)
+		fail(e, result->error != 0 ? result->error : step,
+		     error[0] != '\0' ? error : strerror(-step));
+	else if (step == STEP_STOP)
+		quit(e);
+	else if (step == STEP_ASK && e->n_requests < ROUND_REQUESTS_MAX) {
+		end_request(e);
+		begin_request(e);
+	} else if (step == STEP_ASK)
+		fail(e, -EMLINK, "a list without an end");
+	else
+		complete(e, step == STEP_PAUSE ? STEP_PAUSE : STEP_AGAIN);
+	return false;
+}
+
+static bool take(struct errand *e, const struct fetch_result *result)
+{
+	const struct crew_options *o = &e->crew->o;
+	struct snapshot_builder *b = snapshot_builder_create();
+	int step = -ENOMEM;
+
+	e->resource->fresh_ms = e->resource->lag_ms = 0;
+	e->crew->reading = e;
+	if (b != NULL)
+		step = o->kind->read(o->registry, e->resource, result, b);
+	e->crew->reading = NULL;
+	const bool goes_on = go_on(e, result, step, b != NULL ? snapshot_builder_error(b) : "");
+	snapshot_builder_destroy(b);
+	return goes_on;
+}
+
+/* A stream that is open, but has said nothing yet. */
+static bool is_opening(const struct fetch_result *result)
+{
+	return !result->last && result->len == 0;
+}
+
+static void on_heard(void *context, const struct fetch_result *result, uint64_t pause_ms)
+{
+	struct errand *e = context;
+
+	if (result->last) {
+		e->fetch = NULL;
+		e->query = NULL;
+	}
+	note_pause(e, result, pause_ms);
+	if (e->request.source == FETCH_STREAM && is_opening(result))
+		note_opening(e);
+	else
+		take(e, result);
+}
+
+/* --- requests --- */
+
+/* Files that were all taken are remembered, and not read again while they stay as they are. */
+static int take_file(void *context, const struct fetch_result *result)
+{
+	struct errand *e = context;
+	const bool goes_on = take(e, result);
+	const bool is_whole = result->last && !e->is_failing && !e->has_quit;
+
+	return goes_on || is_whole ? 0 : -ECANCELED;
+}
+
+static int read_all_or_changed(struct errand *e)
+{
+	int r = -EAGAIN;
+
+	e->is_partial = may_read_changed(e);
+	e->has_changes = false;
+	if (e->is_partial)
+		r = files_read_changed(e->files, take_file, e);
+	if (r != -EAGAIN)
+		return r;
+	e->is_partial = false;
+	return files_read(e->files, take_file, e);
+}
+
+/* Files are watched and read here. */
+static void read_files(struct errand *e)
+{
+	if (e->files == NULL && files_create(e->crew->o.loop, e->request.path, e->request.max_size,
+					     on_file_change, e, &e->files) != 0) {
+		fail(e, -ENOMEM, "out of memory");
+		return;
+	}
+	e->is_asking = e->is_reading_files = true;
+	const int r = read_all_or_changed(e);
+	e->is_reading_files = false;
+	if (e->has_quit)
+		quit(e);
+	else if (r < 0 && r != -ECANCELED)
+		fail(e, r, strerror(-r));
+	else if (r == 0 && e->is_asking)
+		take(e, &(struct fetch_result){ .status = 200, .last = true, .body = "" });
+}
+
+static void read_secret(struct errand *e)
+{
+	char reason[SECRET_REASON_MAX], text[SECRET_MAX + 1] = "";
+	const int r = secret_read(e->request.path, reason, text);
+	const struct fetch_result result = { .name = e->request.path,
+					     .error = r,
+					     .error_text = reason,
+					     .status = 200,
+					     .last = true,
+					     .body = text,
+					     .len = strlen(text) };
+
+	take(e, &result);
+	explicit_bzero(text, sizeof(text));
+}
+
+static void ask_server(struct errand *e)
+{
+	const struct crew_options *o = &e->crew->o;
+	int r;
+
+	e->is_asking = true;
+	if (!is_watch(&e->request))
+		crew_enter(e);
+	if (e->request.source == FETCH_DNS)
+		r = querier_start(o->querier, &e->request, on_heard, e, &e->query);
+	else
+		r = fetcher_start(o->fetcher, &e->request, on_heard, e, &e->fetch);
+	if (r != 0)
+		fail(e, r, "out of memory");
+	else if (is_watch(&e->request) && e->has_spoken && !e->is_failing)
+		note_watch(e);
+	else if (e->request.held && e->has_spoken)
+		errand_arm(e, OPEN_MIN_MS);
+}
+
+static int ask_kind(struct errand *e)
+{
+	const struct crew_options *o = &e->crew->o;
+	struct snapshot_builder *b = snapshot_builder_create();
+	int r = -ENOMEM;
+
+	e->request = (struct fetch_request){ 0 };
+	if (b != NULL)
+		r = o->kind->ask(o->registry, e->resource, &e->request, b);
+	if (r != 0) {
+		const char *error = b != NULL ? snapshot_builder_error(b) : "";
+
+		fail(e, r, error[0] != '\0' ? error : strerror(-r));
+	}
+	snapshot_builder_destroy(b);
+	return r;
+}
+
+static void begin_request(struct errand *e)
+{
+	e->n_requests++;
+	e->asked_ms = clock_ms();
+	if (ask_kind(e) != 0)
+		return;
+	if (e->request.source == FETCH_FILES)
+		read_files(e);
+	else if (e->request.source == FETCH_SECRET)
+		read_secret(e);
+	else
+		ask_server(e);
+}
+
+/* --- life --- */
+
+struct errand *errand_create(struct crew *c, struct resource *res)
+{
+	struct errand *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		return NULL;
+	e->crew = c;
+	e->resource = res;
+	e->schedule = (struct schedule){ .interval_ms = c->o.options->interval_ms,
+					 .jitter_ms = c->o.options->jitter_ms };
+	e->again = (struct bucket){ .size = AGAIN_SIZE, .refill_ms = AGAIN_REFILL_MS };
+	e->timer = evtimer_new(c->o.loop, on_timer, e);
+	if (e->timer == NULL) {
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void errand_destroy(struct errand *e)
+{
+	struct crew *c = e->crew;
+
+	end_request(e);
+	files_destroy(e->files);
+	event_free(e->timer);
+	set_live(e, false);
+	set_flag(&e->is_concluded, false, &c->n_concluded);
+	set_flag(&e->has_spoken, false, &c->n_spoken);
+	set_flag(&e->is_failing, false, &c->n_failing);
+	free(e);
+}
