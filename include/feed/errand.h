@@ -26,6 +26,7 @@ struct errand {
 	uint64_t due_ms; /* when the timer runs out */
 
 	bool is_queued, has_start, is_asking, is_running;
+	bool is_reading_files, has_quit;
 	struct fetch_request request;
 	struct fetch *fetch;
 	struct query *query;
@@ -53,6 +54,9 @@ void errand_destroy(struct errand *e);
 
 /* Its next round begins in so long, whatever was planned before. */
 void errand_arm(struct errand *e, uint64_t ms);
+
+/* Whether its next round begins after that moment, if it begins by itself at all. */
+bool errand_is_after(const struct errand *e, uint64_t ms);
 
 /* crew.c: whether it may start a round now; if not, it has been seen to that it will. */
 bool crew_admit(struct errand *e);

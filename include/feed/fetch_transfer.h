@@ -53,6 +53,8 @@ struct transfer {
 	struct curl_slist *headers, *addresses;
 	char curl_error[TRANSFER_REASON_MAX];
 
+	bool is_sent;      /* or about to be */
+	bool is_lost;      /* held, and what it was sent over has broken */
 	bool is_searching; /* in a list of the loop: it has several addresses, and no connection yet */
 	TAILQ_ENTRY(transfer) link;
 

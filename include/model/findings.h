@@ -23,7 +23,7 @@ struct findings_draft {
 	size_t n_remarks;
 };
 
-/* Adds drops up, and takes over remarks as long as there is room; f may be NULL. */
+/* Adds drops up, and takes over remarks that are not there yet as long as there is room; f may be NULL. */
 void findings_gather(struct findings_draft *d, const struct findings *f);
 
 /* Makes the findings, of which the caller is a user: those of before (may be NULL) if nothing differs, NULL

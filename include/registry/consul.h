@@ -83,8 +83,9 @@ uint64_t consul_lag_ms(const struct fetch_result *res);
 /* Whether the servers that have answered have no leader. */
 bool consul_is_leaderless(const struct fetch_result *res);
 
-/* Whether access rules kept something out of the answer. */
-bool consul_is_filtered(const struct fetch_result *res);
+/* Whether access rules kept something out of the answer. An agent that answers from its stream of events does
+ * not say: then it is as it was. */
+bool consul_is_filtered(const struct consul_resource *c, const struct fetch_result *res);
 
 /* Reads the instances of c->service into b, and counts those with the wanted tags. */
 int consul_read_service(const struct consul_options *o, const struct consul_resource *c,

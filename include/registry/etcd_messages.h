@@ -68,6 +68,7 @@ typedef int (*etcd_take_fn)(void *context, const struct etcd_kv *kv);
 struct etcd_page {
 	uint64_t revision; /* of the store when it answered; never 0 */
 	bool more;         /* keys of the range were left out because of the limit */
+	bool counted;      /* it has keys, in this page or not */
 	size_t n;          /* keys in this page */
 };
 

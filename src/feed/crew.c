@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "feed/crew.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -103,6 +104,7 @@ void crew_stop(struct crew *c, struct resource *res)
 
 	if (e == NULL)
 		return;
+	assert(c->reading != e);
 	leave_queue(e);
 	TAILQ_REMOVE(&c->all, e, link);
 	c->n--;
@@ -120,7 +122,7 @@ void crew_hasten(struct crew *c, struct resource *res)
 	const uint64_t wait_ms = schedule_after_hint(c->o.random);
 
 	if (e != NULL && !e->is_asking && !e->is_queued && !e->has_start && !e->is_failing &&
-	    e->due_ms > clock_ms() + wait_ms)
+	    errand_is_after(e, clock_ms() + wait_ms))
 		errand_arm(e, wait_ms);
 }
 

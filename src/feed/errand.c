@@ -26,6 +26,10 @@ enum {
 	 * seconds. */
 	REFUSED_QUICKLY_MAX = 4,
 
+	/* A server that has not heard its own leader for so long will tell of a change as late. In health it
+	 * is half a second at most. */
+	LIVE_LAG_MAX_MS = 5000,
+
 	OPEN_MIN_MS = 1000, /* a watch that has been kept for so long after a failure is one */
 };
 
@@ -72,6 +76,11 @@ void errand_arm(struct errand *e, uint64_t ms)
 
 	e->due_ms = clock_ms() + ms;
 	event_add(e->timer, &wait);
+}
+
+bool errand_is_after(const struct errand *e, uint64_t ms)
+{
+	return e->due_ms > ms || !evtimer_pending(e->timer, NULL);
 }
 
 /* Ends the request under way, or what is left of it. */
@@ -136,7 +145,7 @@ static void on_file_change(void *context)
 	const uint64_t may_ms = e->ended_ms + schedule_after_work(took_ms);
 	if (now_ms >= may_ms)
 		start_round(e);
-	else if (!e->is_asking && e->due_ms > may_ms)
+	else if (!e->is_asking && errand_is_after(e, may_ms))
 		errand_arm(e, may_ms - now_ms);
 }
 
@@ -256,6 +265,15 @@ static void complete(struct errand *e, enum step step)
 	tell(e, ERRAND_GOOD, NULL);
 }
 
+/* While the registry would tell of every change, what it said last is true now. */
+static void note_watch(struct errand *e)
+{
+	if (e->resource->lag_ms > LIVE_LAG_MAX_MS)
+		return;
+	set_live(e, true);
+	tell(e, ERRAND_CHANGED, NULL);
+}
+
 /* The registry tells of every change from now on, if it has told all there is before. */
 static void note_open(struct errand *e)
 {
@@ -263,8 +281,7 @@ static void note_open(struct errand *e)
 		return;
 	note_heard(e);
 	recover(e);
-	set_live(e, true);
-	tell(e, ERRAND_CHANGED, NULL);
+	note_watch(e);
 }
 
 /* A server that lets us in and throws us out again has not recovered: that takes a while. */
@@ -288,10 +305,14 @@ static void note_object(struct errand *e)
 	note_opening(e);
 }
 
+/* Its files are still being gone through: see read_files(). */
 static void quit(struct errand *e)
 {
 	struct crew *c = e->crew;
 
+	e->has_quit = true;
+	if (e->is_reading_files)
+		return;
 	tell(e, ERRAND_GONE, NULL);
 	crew_stop(c, e->resource);
 }
@@ -368,12 +389,14 @@ static void on_heard(void *context, const struct fetch_result *result, uint64_t 
 
 /* --- requests --- */
 
-/* The last file of a good round ends it too, but breaks nothing off. */
+/* Files that were all taken are remembered, and not read again while they stay as they are. */
 static int take_file(void *context, const struct fetch_result *result)
 {
-	const struct errand *e = context;
+	struct errand *e = context;
+	const bool goes_on = take(e, result);
+	const bool is_whole = result->last && !e->is_failing && !e->has_quit;
 
-	return take(context, result) || !e->is_failing ? 0 : -ECANCELED;
+	return goes_on || is_whole ? 0 : -ECANCELED;
 }
 
 static int read_all_or_changed(struct errand *e)
@@ -398,9 +421,12 @@ static void read_files(struct errand *e)
 		fail(e, -ENOMEM, "out of memory");
 		return;
 	}
-	e->is_asking = true;
+	e->is_asking = e->is_reading_files = true;
 	const int r = read_all_or_changed(e);
-	if (r < 0 && r != -ECANCELED)
+	e->is_reading_files = false;
+	if (e->has_quit)
+		quit(e);
+	else if (r < 0 && r != -ECANCELED)
 		fail(e, r, strerror(-r));
 	else if (r == 0 && e->is_asking)
 		take(e, &(struct fetch_result){ .status = 200, .last = true, .body = "" });
@@ -420,13 +446,6 @@ static void read_secret(struct errand *e)
 
 	take(e, &result);
 	explicit_bzero(text, sizeof(text));
-}
-
-/* While the registry would tell of every change, what it said last is true now. */
-static void note_watch(struct errand *e)
-{
-	set_live(e, true);
-	tell(e, ERRAND_CHANGED, NULL);
 }
 
 static void ask_server(struct errand *e)

@@ -195,6 +195,18 @@ static void read_cut(struct transfer *t)
 		transfer_fail(t, -EPIPE, "body cut off");
 }
 
+/* A connection that stood, and over which nothing comes back any more: the kernel has asked, and given up. */
+static void read_broken(struct transfer *t, CURLcode code)
+{
+	long error = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
+	if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH)
+		transfer_fail(t, -ETIMEDOUT, "the connection fell silent");
+	else
+		transfer_fail(t, -EIO, "%s", reason(t, code));
+}
+
 static void read_error(struct transfer *t, CURLcode code)
 {
 	switch (code) {
@@ -213,6 +225,10 @@ static void read_error(struct transfer *t, CURLcode code)
 	case CURLE_GOT_NOTHING:
 		transfer_fail(t, -ECONNRESET, "connection closed without an answer");
 		break;
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		read_broken(t, code);
+		break;
 	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, which is anything at all */
 	case CURLE_WEIRD_SERVER_REPLY:
 		transfer_fail(t, -EPROTO, "the answer is not HTTP");
@@ -227,7 +243,9 @@ static void read_error(struct transfer *t, CURLcode code)
 
 void transfer_read_end(struct transfer *t, int code)
 {
-	if (code != CURLE_OK)
+	if (t->is_lost)
+		transfer_fail(t, -ECONNRESET, "connection closed without an answer");
+	else if (code != CURLE_OK)
 		read_error(t, (CURLcode)code);
 	else if (stream_is_open(t))
 		read_stream_end(t);

@@ -67,7 +67,11 @@ static size_t on_header(char *octets, size_t size, size_t n, void *arg)
 }
 
 /* libcurl 7.88 cannot set all of these. What the system does not know, or a unix socket has no use for, is no
- * reason to go without a connection. */
+ * reason to go without a connection.
+ *
+ * When a connection that was used before breaks before the first octet, libcurl sends the request again over
+ * a new one. That is right for a poll. But who was held knows something of the server that was there, and
+ * another one, or the same after a restart, may let him wait for what has happened already. */
 static int on_connection(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
 	static const struct {
@@ -79,12 +83,27 @@ static int on_connection(void *arg, curl_socket_t fd, curlsocktype purpose)
 		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
 		{ IPPROTO_TCP, TCP_USER_TIMEOUT, UNANSWERED_MS },
 	};
+	struct transfer *t = arg;
 
-	(void)arg;
 	(void)purpose;
+	t->is_lost = t->request.held && t->is_sent;
+	if (t->is_lost)
+		return CURL_SOCKOPT_ERROR;
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof(int));
 	return CURL_SOCKOPT_OK;
+}
+
+static int on_ready(void *arg, char *server_address, char *own_address, int server_port, int own_port)
+{
+	struct transfer *t = arg;
+
+	(void)server_address;
+	(void)own_address;
+	(void)server_port;
+	(void)own_port;
+	t->is_sent = true;
+	return CURL_PREREQFUNC_OK;
 }
 
 /* A lookup of libcurl's own would be a thread asking /etc/resolv.conf, that is: us. All names come with
@@ -138,6 +157,9 @@ static void set_options(struct transfer *t)
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connection);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, t);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
 	/* Always: an ETag differs between a body with gzip and one without. But compressing a stream may hold
 	 * back its events. */
 	if (t->request.source != FETCH_STREAM)

@@ -13,12 +13,25 @@ struct findings {
 	char remarks[]; /* one behind the other, each with its NUL */
 };
 
+static bool has_remark(const struct findings_draft *d, const char *remark)
+{
+	size_t i = 0;
+
+	while (i < d->n_remarks && strcmp(d->remarks[i], remark) != 0)
+		i++;
+	return i < d->n_remarks;
+}
+
 void findings_gather(struct findings_draft *d, const struct findings *f)
 {
 	for (int i = 0; i < DROP_REASONS; i++)
 		d->dropped[i] += findings_dropped(f, (enum drop)i);
-	for (size_t i = 0; i < findings_n_remarks(f) && d->n_remarks < REMARKS_MAX; i++)
-		d->remarks[d->n_remarks++] = findings_remark(f, i);
+	for (size_t i = 0; i < findings_n_remarks(f) && d->n_remarks < REMARKS_MAX; i++) {
+		const char *remark = findings_remark(f, i);
+
+		if (!has_remark(d, remark))
+			d->remarks[d->n_remarks++] = remark;
+	}
 }
 
 static bool is_empty(const struct findings_draft *d)

@@ -146,18 +146,14 @@ static int believe(struct registry *r, struct consul_resource *c, struct snapsho
 	return status;
 }
 
-/* Told as a change, and not just seen when all is asked for anew, as after an outage. */
-static bool is_news(const struct consul_resource *c, const struct fetch_result *res)
+/* When a held answer says that the last instance has gone, the servers are asked at once whether that is so.
+ * If they agree it is certain. Otherwise it would be answered for as long as the brake holds, until the next
+ * poll, or until a wait is over. And only they say when it is a right that has gone: an agent that answers
+ * from its stream of events leaves out what the token may not see without a word (1.20). What is missing when
+ * all is asked for anew, as after an outage, waits for its turn. */
+static bool wants_confirmation(const struct consul_resource *c, size_t n)
 {
-	return c->sent != 0 && consul_index(res) > c->sent;
-}
-
-/* When a change is told that took the last instance, the servers are asked at once whether that is so, and
- * not the agent's stream. If they agree it is certain. Otherwise it would be answered for as long as the
- * brake holds, until the next poll, or until a wait is over. */
-static bool wants_confirmation(const struct consul_resource *c, const struct fetch_result *res, size_t n)
-{
-	return n == 0 && c->populated && !c->confirms && is_news(c, res);
+	return n == 0 && c->populated && !c->confirms && c->sent != 0;
 }
 
 static void confirm(struct registry *r, struct consul_resource *c)
@@ -173,7 +169,7 @@ static int read_service(struct registry *r, struct consul_resource *c, const str
 	size_t n;
 	int status = consul_read_service(&r->options->consul, c, res, b, &n);
 
-	if (status == 0 && wants_confirmation(c, res, n)) {
+	if (status == 0 && wants_confirmation(c, n)) {
 		c->confirms = true;
 		return STEP_ASK;
 	}
@@ -212,12 +208,12 @@ static int read_list(struct registry *r, struct consul_resource *c, const struct
 	return status;
 }
 
-/* The same index means that the wait was over before anything happened. A body of another length all the same
- * comes from another token: what a token may see has no index. Nor has what is remarked about an answer. */
+/* The same index means that the wait was over before anything happened. What is remarked about an answer has
+ * no index, though. */
 static bool is_repeated(const struct consul_resource *c, const struct fetch_result *res)
 {
-	return c->sent != 0 && consul_index(res) == c->sent && res->len == c->len &&
-	       consul_is_leaderless(res) == c->leaderless && consul_is_filtered(res) == c->filtered;
+	return c->sent != 0 && consul_index(res) == c->sent && consul_is_leaderless(res) == c->leaderless &&
+	       consul_is_filtered(c, res) == c->filtered;
 }
 
 static int read_body(struct registry *r, struct consul_resource *c, const struct fetch_result *res,
@@ -244,7 +240,7 @@ static void note_answer(struct consul_resource *c, const struct fetch_result *re
 	c->doubtful = false;
 	c->rest -= c->rest > 0;
 	c->leaderless = consul_is_leaderless(res);
-	c->filtered = consul_is_filtered(res);
+	c->filtered = consul_is_filtered(c, res);
 	c->saw_all |= !c->filtered;
 	c->len = res->len;
 	c->index = consul_index(res);
@@ -277,7 +273,16 @@ static int fail(struct consul_resource *c, int status)
 }
 
 /* An index that went back has lost its meaning: servers were restored, or another one has answered that is
- * behind. Such a body may be older than what is known; what there is now is asked for without an index. */
+ * behind. Such a body may be older than what is known; what there is now is asked for without an index. The
+ * same where the index stands and the body is another: that comes from another token, as what a token may see
+ * has no index, and without one the answer says what the token may not see. */
+static bool is_doubtful(const struct consul_resource *c, const struct fetch_result *res)
+{
+	const uint64_t index = consul_index(res);
+
+	return c->sent != 0 && index != 0 && (index < c->sent || (index == c->sent && res->len != c->len));
+}
+
 static int read_answer(struct registry *r, struct resource *res, const struct fetch_result *result,
 		       struct snapshot_builder *b)
 {
@@ -287,8 +292,7 @@ static int read_answer(struct registry *r, struct resource *res, const struct fe
 	if (status < 0)
 		return fail(c, status);
 	res->lag_ms = consul_lag_ms(result);
-	const uint64_t index = consul_index(result);
-	if (c->sent != 0 && index != 0 && index < c->sent) {
+	if (is_doubtful(c, result)) {
 		c->index = 0;
 		return STEP_ASK;
 	}

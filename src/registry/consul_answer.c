@@ -43,12 +43,19 @@ static int refuse_status(const struct fetch_result *res, struct snapshot_builder
 	return snapshot_builder_fail(b, r, "HTTP status %d: %s", res->status, explain_status(res->status));
 }
 
+static bool is_streamed(const struct fetch_result *res)
+{
+	const char *backend = fetch_result_header(res, "X-Consul-Query-Backend");
+
+	return backend != NULL && text_equal_fold(backend, "streaming");
+}
+
 /* Consul leaves out what the token may not see, and says so since 1.11. A token that has lost rights must not
  * look like services that have lost instances; one that never had them is somebody's intention. */
 static int judge_access(const struct consul_resource *c, const struct fetch_result *res,
 			struct snapshot_builder *b)
 {
-	if (!consul_is_filtered(res))
+	if (!consul_is_filtered(c, res))
 		return 0;
 	if (c->saw_all)
 		return snapshot_builder_fail(b, -EACCES,
@@ -63,10 +70,8 @@ static int judge_access(const struct consul_resource *c, const struct fetch_resu
 bool consul_is_leaderless(const struct fetch_result *res)
 {
 	const char *leader = fetch_result_header(res, "X-Consul-KnownLeader");
-	const char *backend = fetch_result_header(res, "X-Consul-Query-Backend");
 
-	return leader != NULL && text_equal_fold(leader, "false") &&
-	       (backend == NULL || !text_equal_fold(backend, "streaming"));
+	return leader != NULL && text_equal_fold(leader, "false") && !is_streamed(res);
 }
 
 int consul_judge(const struct consul_resource *c, const struct fetch_result *res, struct snapshot_builder *b)
@@ -119,8 +124,10 @@ uint64_t consul_lag_ms(const struct fetch_result *res)
 	return lag_ms < LAG_MAX_MS ? lag_ms : LAG_MAX_MS;
 }
 
-bool consul_is_filtered(const struct fetch_result *res)
+bool consul_is_filtered(const struct consul_resource *c, const struct fetch_result *res)
 {
+	if (is_streamed(res))
+		return c->filtered;
 	const char *value = fetch_result_header(res, "X-Consul-Results-Filtered-By-ACLs");
 
 	return value != NULL && text_equal_fold(value, "true");

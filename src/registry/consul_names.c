@@ -115,7 +115,8 @@ static int judge(struct registry *r, const struct names *f, const struct fetch_r
 		return snapshot_builder_fail(b, -EACCES,
 					     "the token no longer sees everything: \"consul\" itself is "
 					     "missing from the list of services");
-	if (!f->consul && knows_consul(r) && !consul_is_filtered(res)) /* or that has been remarked */
+	if (!f->consul && knows_consul(r) &&
+	    !consul_is_filtered(r->list, res)) /* or that has been remarked */
 		snapshot_builder_remark(b, "%s: not even \"consul\" itself is there: is a token missing?",
 					r->list->label);
 	r->saw_consul = f->consul;

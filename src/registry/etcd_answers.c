@@ -193,6 +193,8 @@ static void note_page_member(struct etcd_page *page, const char *name, const str
 		page->revision = read_revision(json_get(v, "revision"));
 	else if (strcmp(name, "more") == 0)
 		page->more = json_kind_of(v) == VALUE_TRUE;
+	else if (strcmp(name, "count") == 0)
+		page->counted = read_uint(v) > 0;
 }
 
 static int read_page_member(struct reading *r, const char *name, struct etcd_page *page)
@@ -209,7 +211,8 @@ static int read_page_member(struct reading *r, const char *name, struct etcd_pag
 	return status;
 }
 
-/* Without a header it is not etcd who speaks, and no keys are no proof of nothing there. */
+/* Without a header it is not etcd who speaks, and no keys are no proof of nothing there; nor are they when it
+ * has counted some. */
 static int read_page(struct reading *r, struct etcd_page *page)
 {
 	struct json_walk w;
@@ -222,6 +225,8 @@ static int read_page(struct reading *r, struct etcd_page *page)
 		status = json_end(&r->json);
 	if (status == 0 && page->revision == 0)
 		status = json_refuse(&r->json, "an answer without a revision");
+	if (status == 0 && page->counted && r->n == 0)
+		status = json_refuse(&r->json, "keys are counted, but not told");
 	page->n = r->n;
 	return status;
 }

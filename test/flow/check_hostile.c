@@ -16,6 +16,7 @@
 #include "planes.h"
 
 enum {
+	TIMEOUT_MS = 1000,
 	WATCHED_MS = 3000, /* so long the bad ones are counted */
 	/* In that time: the first failure is followed by up to three tries within a second, later ones come
 	 * half a second apart at least; and a watch that ends has its list before it. */
@@ -175,7 +176,7 @@ static char *etcd_body(char body[BODY_MAX], const char *net, unsigned n)
 
 /* --- kinds --- */
 
-#define PACED(interval) "interval = " interval " jitter = 0 timeout = 1s max-size = 256KiB "
+#define PACED(interval) "interval = " interval " jitter = 0 max-size = 256KiB "
 #define POLLED          PACED("100ms")
 #define INDEX           "X-Consul-Index: 7\r\n"
 #define SLICES          "/apis/discovery.k8s.io/v1/endpointslices"
@@ -347,7 +348,8 @@ static void start_all(const struct way *way)
 	for (unsigned n = 0; n < BADS; n++) {
 		fakes[n] = fake_registry_start(&(struct fake_registry_options){ 0 });
 		say_good(fakes[n], way, n);
-		fprintf(out, "%s \"bad%u\" { url = \"%s\" %s }\n", way->kind, n, fake_registry_url(fakes[n]),
+		fprintf(out, "%s \"bad%u\" { url = \"%s\" timeout = %llums %s }\n", way->kind, n,
+			fake_registry_url(fakes[n]), (unsigned long long)slowed(TIMEOUT_MS),
 			with_number(options, way->options, n));
 	}
 	fclose(out);
@@ -397,9 +399,11 @@ static void judge(const struct way *way, unsigned n, unsigned load_before)
 		planes_await_status(planes, registry, "state", "failing");
 	ck_assert_msg(n_requests <= REQUESTS_MAX, "%s: %u requests", bads[n].what, n_requests);
 	/* Each reason once: what is reset is a close, an end or a reset, as far as it has been read by then.
+	 * Where a turn of the loop takes a second, a watch has lasted before its end is heard, and recovered.
 	 */
 	const unsigned n_reasons = bads[n].answer.slam || bads[n].answer.reset ? 3 : 1;
-	ck_assert_msg(count_failures(n) <= n_reasons, "%s: %u lines", bads[n].what, count_failures(n));
+	ck_assert_msg(count_failures(n) <= slowed(n_reasons), "%s: %u lines", bads[n].what,
+		      count_failures(n));
 }
 
 START_TEST(bad_registries_harm_only_themselves)

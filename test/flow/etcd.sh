@@ -197,7 +197,7 @@ check 'wiped: what comes shows' shows inventory.$Z 10.1.0.1
 # Where the watch stood there is something else now.
 refill()
 {
-	for i in 1 2 3 4 5 6 7 8; do
+	for i in 1 2 3 4; do
 		put $K/other/x$i "$(instance 10.1.5.$i)" || return
 	done
 }
@@ -206,7 +206,7 @@ start_member one "$other_port" "$peer_port"
 check 'wiped and filled: more happened than before' refill
 end_member KILL one
 start_again
-check 'wiped and filled: what is new shows' shows other.$Z 10.1.5.1 10.1.5.2 10.1.5.3 10.1.5.4 10.1.5.5 10.1.5.6 10.1.5.7 10.1.5.8
+check 'wiped and filled: what is new shows' shows other.$Z 10.1.5.1 10.1.5.2 10.1.5.3 10.1.5.4
 check 'wiped and filled: what is not there any more is gone' shows inventory.$Z
 
 check 'SIGTERM does not wait for a watch' ends_well TERM

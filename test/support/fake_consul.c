@@ -169,8 +169,17 @@ static uint64_t index_of(const struct fake_consul *f, const struct consul_servic
 	return service != NULL ? consul_state_index(&f->state, service) : f->state.services_index;
 }
 
+/* An agent answers what waits for health from its stream of events, unless the order matters. */
+static bool is_streamed(const struct fake_request *x, enum consul_path path)
+{
+	uint64_t index;
+
+	return path == CONSUL_HEALTH && fake_request_param(x, "near") == NULL && read_index(x, &index) &&
+	       index > 0;
+}
+
 static void write_headers(const struct fake_consul *f, const struct fake_request *x, uint64_t index,
-			  bool filtered, struct fake_octets *ret)
+			  bool streamed, bool filtered, struct fake_octets *ret)
 {
 	const bool stale = fake_request_param(x, "stale") != NULL;
 	const bool leader = f->mode != FAKE_CONSUL_NO_LEADER;
@@ -180,15 +189,19 @@ static void write_headers(const struct fake_consul *f, const struct fake_request
 			   "Content-Type: application/json\r\nVary: Accept-Encoding\r\n"
 			   "X-Consul-Default-Acl-Policy: %s\r\nX-Consul-Effective-Consistency: %s\r\n",
 			   f->token != NULL ? "deny" : "allow", stale ? "stale" : consistency);
-	if (filtered)
+	if (filtered && !streamed)
 		fake_octets_text(ret, "X-Consul-Results-Filtered-By-Acls: true\r\n");
 	if (f->mode != FAKE_CONSUL_NO_INDEX)
 		fake_octets_format(ret, "X-Consul-Index: %llu\r\n", (unsigned long long)index);
-	fake_octets_format(ret, "X-Consul-Knownleader: %s\r\nX-Consul-Lastcontact: %u\r\n",
-			   leader ? "true" : "false",
-			   !leader ? NO_LEADER_MS
-			   : stale ? f->lag_ms
-				   : 0);
+	fake_octets_format(ret,
+			   "X-Consul-Knownleader: %s\r\nX-Consul-Lastcontact: %u\r\n"
+			   "X-Consul-Query-Backend: %s\r\n",
+			   leader && !streamed ? "true" : "false",
+			   streamed  ? 0
+			   : !leader ? NO_LEADER_MS
+			   : stale   ? f->lag_ms
+				     : 0,
+			   streamed ? "streaming" : "blocking-query");
 }
 
 /* Writes the body; returns whether rights have left anything out of it. */
@@ -229,7 +242,8 @@ static void answer_query(struct fake_consul *f, struct fake_request *x, enum con
 		return;
 	}
 	const bool filtered = write_body(f, x, path, service, prefix, &body);
-	write_headers(f, x, index_of(f, service), filtered && prefix[0] != '\0', &headers);
+	write_headers(f, x, index_of(f, service), is_streamed(x, path), filtered && prefix[0] != '\0',
+		      &headers);
 	fake_request_answer(x, 200, headers.at, body.at, body.len);
 	fake_octets_finish(&headers);
 	fake_octets_finish(&body);

@@ -10,6 +10,8 @@
  * - The index of a service is that of its last change; of a service that is not there, that of the last
  * service that went; of catalog/services, that of the last change of any service, but not of a check.
  * - A check moves the index of its service, but wakes nobody who waits at catalog/service.
+ * - health/service that waits is answered from the agent's stream: without a known leader, without its age,
+ * and without a word on what access rules have left out.
  * - `consul` itself is a service like others and there from the start.
  * dc, stale and consistent are understood; ns, near, filter, cached are only noted (fake_http_last_head()).
  *

@@ -29,13 +29,14 @@ struct thing {
 	enum fetch_source source;
 	const char *path;
 	char body[64]; /* read last */
-	unsigned n_unchanged, n_partial;
+	char object[64];
+	unsigned n_partial;
 
 	bool watches;        /* each other request opens a stream, after the list */
 	int object_step;     /* what read() says to an object; 0: STEP_MORE */
 	uint64_t silence_ms; /* of the stream */
-	unsigned n_watched, n_objects;
-	uint64_t opened_ms; /* when the last stream was asked for, or the first one after this was cleared */
+	unsigned n_watched, n_objects, n_unchanged;
+	uint64_t opened_ms; /* when the last stream was asked for */
 	bool has_list;
 };
 
@@ -109,6 +110,7 @@ static int read_result(struct registry *r, struct resource *res, const struct fe
 	snprintf(t->body, sizeof(t->body), "%s", result->body != NULL ? result->body : "");
 	if (t->watches && t->has_list && !result->last) {
 		t->n_objects++;
+		snprintf(t->object, sizeof(t->object), "%s", result->body);
 		if (t->object_step != 0)
 			t->has_list = false;
 		return t->object_step < 0 ? snapshot_builder_fail(b, t->object_step, "as told")
@@ -551,7 +553,7 @@ START_TEST(objects_of_a_stream_are_told_as_they_come)
 	const unsigned n = n_news[ERRAND_CHANGED];
 	fake_registry_send(server, "/watch", "{\"n\":1}\n{\"n\":2}\n");
 	await(&t->n_objects, 2);
-	ck_assert_str_eq(t->body, "{\"n\":2}");
+	ck_assert_str_eq(t->object, "{\"n\":2}");
 	ck_assert_uint_ge(n_news[ERRAND_CHANGED], n + 2);
 	ck_assert_uint_eq(n_news[ERRAND_GOOD], 1);
 }
@@ -566,8 +568,10 @@ START_TEST(a_stream_that_ends_well_is_opened_again)
 	await(&t->n_watched, 3);
 	ck_assert_uint_eq(n_news[ERRAND_FAILED], 0);
 	const unsigned n = t->n_watched;
+	const uint64_t start_ms = clock_ms();
 	pass(2000);
-	ck_assert_uint_le(t->n_watched, n + 9); /* as often as other requests that wait at the server */
+	/* as often as other requests that wait at the server */
+	ck_assert_uint_le(t->n_watched, n + 9 + (clock_ms() - start_ms) / 1000);
 }
 END_TEST
 
@@ -581,12 +585,10 @@ START_TEST(an_object_may_end_its_stream)
 	t->object_step = steps[_i];
 	fake_registry_send(server, "/watch", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
 	await(&t->n_objects, 1);
-	ck_assert_str_eq(t->body, "{\"n\":1}");
-	const unsigned n = t->n_asked;
-	await(&t->n_asked, n + 1);
+	ck_assert_str_eq(t->object, "{\"n\":1}");
 	ck_assert_uint_eq(n_news[ERRAND_FAILED], _i == 0 ? 1 : 0);
-	ck_assert_uint_eq(crew.n_failing, _i == 0 ? 1 : 0);
-	crew_stop(&crew, &t->res);
+	const unsigned n = t->n_asked;
+	await(&t->n_asked, n + 1); /* it goes on */
 }
 END_TEST
 
@@ -652,6 +654,7 @@ START_TEST(an_object_counts_at_once_but_is_no_recovery)
 	fake_registry_answer_at(server, "/watch", &(struct fake_answer){ .open = true, .chunked = true });
 	fake_registry_send(server, "/watch", "{\"n\":1}\n");
 	const unsigned changed = n_news[ERRAND_CHANGED] + 1;
+	await(&t->n_objects, 1);
 	await(&n_news[ERRAND_CHANGED], changed);
 	ck_assert_uint_eq(crew.n_failing, 1);
 	await_live();
@@ -664,7 +667,7 @@ END_TEST
 
 START_TEST(a_hint_brings_forward_what_is_due_later)
 {
-	options.interval_ms = 60000;
+	options.interval_ms = _i == 0 ? 60000 : 0; /* or not at all */
 	struct thing *t = start(0, STEP_PAUSE);
 	await(&t->n_read, 1);
 	crew_hasten(&crew, &t->res);
@@ -741,6 +744,38 @@ START_TEST(errands_can_be_stopped_in_any_state)
 }
 END_TEST
 
+START_TEST(a_file_that_stays_as_it_was_is_not_read_again)
+{
+	char *dir = harness_make_dir(), path[256];
+
+	harness_write_file(dir, "a.json", "{}");
+	snprintf(path, sizeof(path), "%s/*.json", dir);
+	things[0].source = FETCH_FILES;
+	things[0].path = path;
+	start(0, STEP_PAUSE);
+	await(&things[0].n_unchanged, 3);
+	ck_assert_uint_eq(n_news[ERRAND_FAILED], 0);
+	harness_remove_dir(dir);
+}
+END_TEST
+
+START_TEST(a_file_may_stop_its_resource)
+{
+	char *dir = harness_make_dir(), path[256];
+
+	harness_write_file(dir, "a.json", "{}");
+	harness_write_file(dir, "b.json", "{}");
+	snprintf(path, sizeof(path), "%s/%s", dir, _i == 0 ? "*.json" : "a.json");
+	things[0].source = FETCH_FILES;
+	things[0].path = path;
+	start(0, STEP_STOP);
+	await(&n_news[ERRAND_GONE], 1);
+	ck_assert_uint_eq(things[0].n_read, 1);
+	ck_assert_uint_eq(crew.n, 0);
+	harness_remove_dir(dir);
+}
+END_TEST
+
 START_TEST(a_secret_is_read_like_any_answer)
 {
 	char *dir = harness_make_dir(), path[256];
@@ -770,18 +805,6 @@ static struct thing *start_file(const char *dir, char path[256])
 	things[0].path = path;
 	return start(0, STEP_PAUSE);
 }
-
-START_TEST(a_file_that_stays_the_same_is_not_read_again)
-{
-	char *dir = harness_make_dir(), path[256];
-	const struct thing *t = start_file(dir, path);
-
-	await(&t->n_unchanged, 2);
-	ck_assert_uint_eq(n_news[ERRAND_FAILED], 0);
-	ck_assert_uint_eq(t->n_partial, 0);
-	harness_remove_dir(dir);
-}
-END_TEST
 
 START_TEST(a_change_of_a_file_is_read_by_itself_and_puts_nothing_off)
 {
@@ -848,6 +871,7 @@ int main(void)
 	tcase_add_checked_fixture(watches, set_up, tear_down);
 	tcase_set_timeout(failures, 30);
 	tcase_set_timeout(watches, 30);
+	tcase_set_timeout(ends, 30);
 	tcase_add_test(rounds, rounds_follow_each_other_after_the_interval);
 	tcase_add_test(rounds, requests_of_one_round_go_out_at_once);
 	tcase_add_test(rounds, requests_that_wait_at_the_server_follow_at_once_but_not_for_ever);
@@ -874,12 +898,13 @@ int main(void)
 			    a_watch_that_breaks_was_true_until_then_and_one_that_falls_silent_was_not, 0, 4);
 	tcase_add_test(watches, only_a_watch_that_lasts_is_a_recovery);
 	tcase_add_test(watches, an_object_counts_at_once_but_is_no_recovery);
-	tcase_add_test(watches, a_hint_brings_forward_what_is_due_later);
+	tcase_add_loop_test(watches, a_hint_brings_forward_what_is_due_later, 0, 2);
 	tcase_add_loop_test(watches, a_hint_changes_nothing_for_one_under_way_or_failing, 0, 2);
 	tcase_add_test(ends, a_resource_that_stops_is_asked_for_no_more);
 	tcase_add_test(ends, errands_can_be_stopped_in_any_state);
+	tcase_add_test(ends, a_file_that_stays_as_it_was_is_not_read_again);
+	tcase_add_loop_test(ends, a_file_may_stop_its_resource, 0, 2);
 	tcase_add_test(ends, a_secret_is_read_like_any_answer);
-	tcase_add_test(ends, a_file_that_stays_the_same_is_not_read_again);
 	tcase_add_test(ends, a_change_of_a_file_is_read_by_itself_and_puts_nothing_off);
 	tcase_add_test(ends, changes_all_the_time_do_not_keep_from_looking_at_all_files);
 	tcase_add_test(ends, a_file_that_could_not_be_used_is_read_with_all_others);

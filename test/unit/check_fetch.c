@@ -562,6 +562,20 @@ START_TEST(held_request_has_an_end_too)
 }
 END_TEST
 
+/* A poll is sent again over a new connection. */
+START_TEST(held_request_ends_with_the_connection_it_was_sent_over)
+{
+	fake_registry_answer(registry, &(struct fake_answer){ .body = "[]", .hang_up_kept = true });
+	assert_body("[]");
+	assert_body("[]");
+	ck_assert_uint_eq(fake_registry_connections(registry), 2);
+	request.held = true;
+	assert_error(-ECONNRESET, "connection closed without an answer");
+	ck_assert_uint_eq(fake_registry_connections(registry), 2);
+	assert_body("[]"); /* over a new one */
+}
+END_TEST
+
 START_TEST(lookup_of_a_held_request_has_the_limit_of_the_connection)
 {
 	http.timeout_ms = 200;
@@ -1585,6 +1599,7 @@ static TCase *misbehaviour(void)
 	tcase_add_test(t, html_is_an_answer_with_its_type);
 	tcase_add_test(t, answer_may_be_held_longer_than_the_connection_may_take);
 	tcase_add_test(t, held_request_has_an_end_too);
+	tcase_add_test(t, held_request_ends_with_the_connection_it_was_sent_over);
 	tcase_add_test(t, lookup_of_a_held_request_has_the_limit_of_the_connection);
 	return t;
 }

@@ -259,11 +259,13 @@ START_TEST(drops_and_remarks_of_all_items_add_up)
 	put(&other, "x", "a=0");
 	struct snapshot *two = seal();
 	ck_assert_uint_eq(snapshot_dropped(two, DROP_ADDRESS), 3);
-	ck_assert_uint_eq(snapshot_n_remarks(two), 3);
+	ck_assert_uint_eq(snapshot_n_remarks(two), 1);        /* in the same words */
 	ck_assert_ptr_eq(one->services[0], two->services[0]); /* only the findings changed */
 	for (int i = 0; i < 20; i++) {
 		snprintf(key, sizeof(key), "%02d", i);
-		put(&part, key, "a=0");
+		fill("a=0");
+		snapshot_builder_remark(b, "%s is odd", key);
+		ck_assert_int_eq(ledger_put(ledger, &part, key, b), 0);
 	}
 	struct snapshot *three = seal();
 	ck_assert_uint_eq(snapshot_dropped(three, DROP_ADDRESS), 23);

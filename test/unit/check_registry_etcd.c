@@ -8,68 +8,36 @@
 #include "base/address.h"
 #include "base/base64.h"
 #include "harness.h"
-#include "model/ledger.h"
+#include "kind.h"
 #include "registry/frames.h"
 #include "registry/registry.h"
-
-/* --- a runner as small as it can be --- */
 
 static const char *const one_url[] = { "http://a.example:2379", NULL };
 static const char *const three_urls[] = { "http://a.example:2379", "http://b.example:2379",
 					  "http://c.example:2379", NULL };
 
 static struct registry_options options;
-static struct registry *registry;
-static struct ledger *ledger;
-static struct resource *resource;
+static struct kind k;
 static struct fetch_request request;
-static char error[512];
-
-static int start(struct registry_host *h, struct resource *res)
-{
-	(void)h;
-	resource = res;
-	return 0;
-}
-
-static struct registry_host host = { .start = start };
-
-static void open_registry(void)
-{
-	ck_assert_int_eq(registry_etcd.create(&options, &host, ledger, &registry), 0);
-	ck_assert_int_eq(registry_etcd.start(registry), 0);
-	ck_assert_ptr_nonnull(resource);
-	ck_assert(resource->vital);
-}
-
-static void close_registry(void)
-{
-	ledger_drop(ledger, &resource->part);
-	registry_etcd.destroy(registry);
-	registry = NULL;
-}
 
 static void set_up(void)
 {
 	options = (struct registry_options){ .kind = "etcd", .watch = true };
 	options.etcd.urls = one_url;
 	options.etcd.zone = "corp.example";
-	ledger = ledger_create();
-	open_registry();
+	kind_start(&k, &registry_etcd, &options, NULL);
 }
 
 static void tear_down(void)
 {
-	if (registry != NULL)
-		close_registry();
-	ledger_destroy(ledger);
+	kind_finish(&k);
 }
 
 /* Begins anew with the options as they are now. */
 static void reopen(void)
 {
-	close_registry();
-	open_registry();
+	kind_finish(&k);
+	kind_start(&k, &registry_etcd, &options, NULL);
 }
 
 static void log_in_as(const char *user)
@@ -82,10 +50,7 @@ static void log_in_as(const char *user)
 /* What is asked next, as "page", "watch"... */
 static const char *ask(void)
 {
-	struct snapshot_builder *b = snapshot_builder_create();
-
-	ck_assert_int_eq(registry_etcd.ask(registry, resource, &request, b), 0);
-	snapshot_builder_destroy(b);
+	request = kind_ask(&k, kind_find(&k, NULL));
 	if (request.source == FETCH_SECRET)
 		return "password";
 	ck_assert_ptr_eq(request.http, &options.http);
@@ -105,14 +70,9 @@ static const char *ask(void)
 
 static int read_result(const struct fetch_result *result)
 {
-	struct snapshot_builder *b = snapshot_builder_create();
-	const int step = registry_etcd.read(registry, resource, result, b);
+	const int step = kind_read(&k, kind_find(&k, NULL), result);
 
-	snprintf(error, sizeof(error), "%s", snapshot_builder_error(b));
-	ck_assert(step >= 0 || step == -ENOMEM || error[0] != '\0');
-	if (step < 0)
-		ledger_abort(ledger, &resource->part);
-	snapshot_builder_destroy(b);
+	ck_assert(step >= 0 || step == -ENOMEM || k.error[0] != '\0');
 	return step;
 }
 
@@ -270,14 +230,6 @@ static bool asks(const char *text)
 	return strstr(request.body, text) != NULL;
 }
 
-static struct snapshot *seal(void)
-{
-	struct snapshot *s;
-
-	ck_assert_int_eq(ledger_seal(ledger, &s), 0);
-	return s;
-}
-
 static void write_instance(FILE *out, const struct instance *in)
 {
 	char address[ADDRESS_TEXT_MAX];
@@ -292,19 +244,18 @@ static void write_instance(FILE *out, const struct instance *in)
 static const char *known(void)
 {
 	static char text[8192];
-	struct snapshot *s = seal();
+	const struct snapshot *s = k.last;
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
 	for (size_t i = 0; i < s->n_services; i++) {
 		fprintf(out, "%s%s=", i > 0 ? " " : "", s->services[i]->name);
-		for (size_t k = 0; k < s->services[i]->n_instances; k++) {
-			fprintf(out, "%s", k > 0 ? "," : "");
-			write_instance(out, &s->services[i]->instances[k]);
+		for (size_t n = 0; n < s->services[i]->n_instances; n++) {
+			fprintf(out, "%s", n > 0 ? "," : "");
+			write_instance(out, &s->services[i]->instances[n]);
 		}
 	}
 	fputc('\0', out);
 	fclose(out);
-	snapshot_release(s);
 	return text;
 }
 
@@ -312,28 +263,22 @@ static const char *known(void)
 
 static size_t dropped(enum drop reason)
 {
-	struct snapshot *s = seal();
-	const size_t n = snapshot_dropped(s, reason);
-
-	snapshot_release(s);
-	return n;
+	return snapshot_dropped(k.last, reason);
 }
 
 static bool is_remarked(const char *text)
 {
-	struct snapshot *s = seal();
 	bool found = false;
 
-	for (size_t i = 0; i < snapshot_n_remarks(s); i++)
-		found = found || strstr(snapshot_remark(s, i), text) != NULL;
-	snapshot_release(s);
+	for (size_t i = 0; i < snapshot_n_remarks(k.last); i++)
+		found = found || strstr(snapshot_remark(k.last, i), text) != NULL;
 	return found;
 }
 
 static void expect_error(const char *text)
 {
-	if (strstr(error, text) == NULL)
-		ck_abort_msg("\"%s\" is not in \"%s\"", text, error);
+	if (strstr(k.error, text) == NULL)
+		ck_abort_msg("\"%s\" is not in \"%s\"", text, k.error);
 }
 
 /* One service with one instance, at revision 10. */
@@ -392,6 +337,7 @@ START_TEST(list_asks_for_all_keys_with_the_prefix)
 	ck_assert(asks("\"limit\":\"1000\""));
 	ck_assert(!asks("revision") && !asks("serializable"));
 	ck_assert_ptr_null(request.authorization);
+	ck_assert(kind_find(&k, NULL)->vital);
 }
 END_TEST
 
@@ -491,7 +437,7 @@ START_TEST(what_is_missing_in_a_list_is_gone)
 	expect_ask("page");
 	ck_assert_int_eq(answer(200, page(11, kv("till/a", "10.0.0.2", 11))), STEP_PAUSE);
 	expect_known("till=a@10.0.0.2");
-	ck_assert(!ledger_is_certain(ledger, "shop"));
+	ck_assert(!ledger_is_certain(k.ledger, "shop"));
 }
 END_TEST
 
@@ -524,6 +470,8 @@ static const char *const no_pages[] = {
 	"{\"header\":{\"revision\":\"10\"},\"kvs\":[{\"key\":\"_-8=\"}]}",
 	"{\"header\":{\"revision\":\"10\"},\"kvs\":[{\"key\":\"L2Vsc2V3aGVyZQ==\"}]}",
 	"{\"header\":{\"revision\":\"10\"},\"more\":true}",
+	"{\"header\":{\"revision\":\"10\"},\"count\":\"16\"}",
+	"{\"count\":1,\"kvs\":[],\"header\":{\"revision\":\"10\"}}",
 	"{\"header\":{\"revision\":\"10\"}",
 	"{\"header\":{\"revision\":\"10\"}} {}",
 	"{\"error\":\"etcdserver: no\",\"code\":2}",
@@ -533,8 +481,7 @@ static const char *const no_pages[] = {
 START_TEST(body_that_is_no_page_fails)
 {
 	list();
-	close_registry(); /* what is known was of another registry, and must not matter */
-	open_registry();
+	reopen(); /* what is known was of another registry, and must not matter */
 	expect_ask("page");
 	ck_assert_int_lt(answer(200, no_pages[_i]), 0);
 	expect_error("http://a.example:2379: ");
@@ -684,7 +631,7 @@ START_TEST(changes_are_certain)
 	watch();
 	ck_assert_int_eq(hear(events(12, delete_event("shop/a", 12))), STEP_MORE);
 	expect_known("");
-	ck_assert(ledger_is_certain(ledger, "shop"));
+	ck_assert(ledger_is_certain(k.ledger, "shop"));
 }
 END_TEST
 
@@ -942,7 +889,7 @@ START_TEST(history_rewritten_makes_a_new_list)
 	ck_assert(!asks("revision"));
 	ck_assert_int_eq(answer(200, page(4, kv("shop/c", "10.0.0.3", 3))), STEP_AGAIN);
 	expect_known("shop=c@10.0.0.3");
-	ck_assert(!ledger_is_certain(ledger, "shop"));
+	ck_assert(!ledger_is_certain(k.ledger, "shop"));
 	expect_position(5);
 	ck_assert_int_eq(hear(notice(4, created)), STEP_MORE);
 }
@@ -1057,8 +1004,8 @@ START_TEST(every_order_of_members_comes_up)
 	for (int i = 0; i < 200 && !(seen[0] && seen[1] && seen[2]); i++) {
 		reopen();
 		expect_ask("page");
-		for (int k = 0; k < 3; k++)
-			seen[k] = seen[k] || request.url == three_urls[k];
+		for (int n = 0; n < 3; n++)
+			seen[n] = seen[n] || request.url == three_urls[n];
 	}
 	ck_assert(seen[0] && seen[1] && seen[2]);
 }
@@ -1236,7 +1183,7 @@ START_TEST(wrong_password_is_a_failure_and_is_read_again)
 		answer(400, refusal(3, "etcdserver: authentication failed, invalid user ID or password")),
 		-EACCES);
 	expect_error("login of ann: etcdserver: authentication failed");
-	ck_assert_ptr_null(strstr(error, "wrong"));
+	ck_assert_ptr_null(strstr(k.error, "wrong"));
 	log_in("t");
 	list();
 }
@@ -1440,6 +1387,10 @@ static const struct {
 	  "HTTP status 400: CommonName of client sending a request against gateway will be ignored" },
 	{ 502, "<html><h1>Bad Gateway</h1></html>", "HTTP status 502" },
 	{ 503, no_quorum, "HTTP status 503: etcdserver: request timed out" },
+	{ 408,
+	  "{\"error\":\"grpc: the client connection is closing\",\"message\":\"grpc: the client connection is "
+	  "closing\",\"code\":1}",
+	  "HTTP status 408: grpc: the client connection is closing" }, /* it is about to end */
 	{ 421, "", "HTTP status 421" },
 	{ 301, "[", "HTTP status 301" },
 	{ 204, "", "HTTP status 204" },
@@ -1451,7 +1402,7 @@ START_TEST(refusal_is_a_failure_that_says_why)
 	expect_ask("page");
 	ck_assert_int_eq(answer(refusals[_i].status, refusals[_i].body), -EPROTO);
 	expect_error(refusals[_i].text);
-	ck_assert_ptr_null(strstr(error, "<html>"));
+	ck_assert_ptr_null(strstr(k.error, "<html>"));
 	expect_ask("page");
 }
 END_TEST
@@ -1462,10 +1413,10 @@ START_TEST(registry_without_a_url_or_with_a_bad_zone_is_refused)
 	struct registry *r;
 
 	options.etcd.urls = none;
-	ck_assert_int_eq(registry_etcd.create(&options, &host, ledger, &r), -EINVAL);
+	ck_assert_int_eq(registry_etcd.create(&options, &k.host, k.ledger, &r), -EINVAL);
 	options.etcd.urls = one_url;
 	options.etcd.zone = "two words";
-	ck_assert_int_eq(registry_etcd.create(&options, &host, ledger, &r), -EINVAL);
+	ck_assert_int_eq(registry_etcd.create(&options, &k.host, k.ledger, &r), -EINVAL);
 }
 END_TEST
 

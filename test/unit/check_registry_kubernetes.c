@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "kind.h"
 #include "registry/json.h"
 #include "registry/registry.h"
 
@@ -32,71 +33,45 @@
 	"{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"" message "\",\"reason\":\"" reason       \
 	"\",\"code\":" #code "}"
 
-enum { SLICE_LIST, SERVICE_LIST, COLLECTIONS_MAX = 8 };
+enum { SLICE_LIST, SERVICE_LIST };
 
 static struct registry_options options;
-static struct registry *registry;
-static struct ledger *ledger;
-static struct snapshot_builder *b;
+static struct kind k;
 static struct fetch_request request;
-static struct resource *resources[COLLECTIONS_MAX];
-static size_t n_resources;
-
-static int host_start(struct registry_host *h, struct resource *res)
-{
-	(void)h;
-	ck_assert_uint_lt(n_resources, COLLECTIONS_MAX);
-	resources[n_resources++] = res;
-	return 0;
-}
-
-static struct registry_host host = { .start = host_start };
 
 static void set_up(void)
 {
 	options = (struct registry_options){ .kind = "kubernetes", .name = "k8s", .watch = true };
 	options.http.url = "http://127.0.0.1:8001";
-	n_resources = 0;
-	registry = NULL;
-	ledger = ledger_create();
-	b = snapshot_builder_create();
-	ck_assert_ptr_nonnull(ledger);
-	ck_assert_ptr_nonnull(b);
+	k = (struct kind){ 0 };
 }
 
 static void tear_down(void)
 {
-	for (size_t i = 0; i < n_resources; i++)
-		ledger_drop(ledger, &resources[i]->part);
-	registry_kubernetes.destroy(registry);
-	snapshot_builder_destroy(b);
-	ledger_destroy(ledger);
+	kind_finish(&k);
 }
 
 static void start(void)
 {
-	ck_assert_int_eq(registry_kubernetes.create(&options, &host, ledger, &registry), 0);
-	ck_assert_int_eq(registry_kubernetes.start(registry), 0);
+	kind_start(&k, &registry_kubernetes, &options, NULL);
 }
 
 /* The path of the next request of a collection. */
 static const char *ask(size_t i)
 {
-	if (registry == NULL)
+	if (k.registry == NULL)
 		start();
-	ck_assert_int_eq(registry_kubernetes.ask(registry, resources[i], &request, b), 0);
+	request = kind_ask(&k, k.resources[i]);
 	ck_assert_ptr_eq(request.http, &options.http);
 	return request.path;
 }
 
 static int read_result(size_t i, struct fetch_result *res)
 {
-	snapshot_builder_destroy(b);
-	b = snapshot_builder_create();
-	ck_assert_ptr_nonnull(b);
-	int r = registry_kubernetes.read(registry, resources[i], res, b);
+	const int r = kind_read(&k, k.resources[i], res);
+
 	if (r < 0)
-		ck_assert_str_ne(snapshot_builder_error(b), "");
+		ck_assert_str_ne(k.error, "");
 	return r;
 }
 
@@ -189,17 +164,15 @@ static void say_instance(const struct instance *in)
 
 static const char *told(void)
 {
-	struct snapshot *s;
-
-	ck_assert_int_eq(ledger_seal(ledger, &s), 0);
 	said[0] = '\0';
-	for (size_t i = 0; i < s->n_services; i++) {
-		say("%s:", s->services[i]->name);
-		for (size_t k = 0; k < s->services[i]->n_instances; k++)
-			say_instance(&s->services[i]->instances[k]);
+	for (size_t i = 0; i < k.last->n_services; i++) {
+		const struct service *service = k.last->services[i];
+
+		say("%s:", service->name);
+		for (size_t n = 0; n < service->n_instances; n++)
+			say_instance(&service->instances[n]);
 		say("\n");
 	}
-	snapshot_release(s);
 	return said;
 }
 
@@ -212,9 +185,9 @@ START_TEST(each_type_is_listed_then_watched)
 	char wanted[256], body[256];
 
 	start();
-	ck_assert_uint_eq(n_resources, 2);
-	ck_assert_str_eq(resources[_i]->name, _i == 0 ? "endpointslices" : "services");
-	ck_assert_int_eq(resources[_i]->vital, _i == SLICE_LIST);
+	ck_assert_uint_eq(k.n, 2);
+	ck_assert_str_eq(k.resources[_i]->name, _i == 0 ? "endpointslices" : "services");
+	ck_assert_int_eq(k.resources[_i]->vital, _i == SLICE_LIST);
 	snprintf(wanted, sizeof(wanted), "%s?limit=500&resourceVersion=0", roots[_i]);
 	ck_assert_str_eq(ask((size_t)_i), wanted);
 	ck_assert_int_eq(request.source, FETCH_HTTP);
@@ -260,8 +233,8 @@ START_TEST(namespaces_are_asked_for_one_by_one)
 
 	options.kubernetes.namespaces = namespaces;
 	start();
-	ck_assert_uint_eq(n_resources, 4);
-	ck_assert_str_eq(resources[3]->name, "services of b/c d");
+	ck_assert_uint_eq(k.n, 4);
+	ck_assert_str_eq(k.resources[3]->name, "services of b/c d");
 	ck_assert_str_eq(ask(0), "/apis/discovery.k8s.io/v1/namespaces/store/endpointslices"
 				 "?limit=500&resourceVersion=0");
 	ck_assert_str_eq(ask(3), "/api/v1/namespaces/b%2Fc%20d/services?limit=500&resourceVersion=0");
@@ -274,7 +247,7 @@ START_TEST(no_namespaces_are_all_of_them)
 
 	options.kubernetes.namespaces = none;
 	start();
-	ck_assert_uint_eq(n_resources, 2);
+	ck_assert_uint_eq(k.n, 2);
 	ck_assert_str_eq(ask(0), SLICES "?limit=500&resourceVersion=0");
 }
 END_TEST
@@ -319,7 +292,7 @@ START_TEST(page_that_names_itself_ends_the_list)
 	ck_assert_int_eq(answer(SLICE_LIST, 200, PAGE("a", "")), STEP_ASK);
 	ask(SLICE_LIST);
 	ck_assert_int_eq(answer(SLICE_LIST, 200, PAGE("a", "")), -EBADMSG);
-	ck_assert_ptr_nonnull(strstr(snapshot_builder_error(b), "names itself"));
+	ck_assert_ptr_nonnull(strstr(k.error, "names itself"));
 	ask(SLICE_LIST);
 	ck_assert_str_eq(parameter("continue"), "");
 }
@@ -329,7 +302,7 @@ START_TEST(list_that_was_given_up_begins_again)
 {
 	ask(SLICE_LIST);
 	ck_assert_int_eq(answer(SLICE_LIST, 200, PAGE("a", SLICE("x", "cart", "10.9.0.1"))), STEP_ASK);
-	ledger_abort(ledger, &resources[SLICE_LIST]->part); /* as who runs it does, e.g. without memory */
+	ledger_abort(k.ledger, &k.resources[SLICE_LIST]->part); /* as who runs it does, e.g. without memory */
 	ask(SLICE_LIST);
 	ck_assert_str_eq(parameter("continue"), "");
 	ck_assert_int_eq(answer(SLICE_LIST, 200, LIST("71", SLICE("y", "cart", "10.9.0.2"))), STEP_AGAIN);
@@ -379,7 +352,7 @@ START_TEST(list_too_large_for_us_is_read_in_smaller_pages)
 		ck_assert_str_eq(parameter("resourceVersion"), "");
 	}
 	ck_assert_int_eq(lose(SLICE_LIST, -EFBIG), -EFBIG);
-	ck_assert_str_eq(snapshot_builder_error(b), "lost it");
+	ck_assert_str_eq(k.error, "lost it");
 }
 END_TEST
 
@@ -457,8 +430,8 @@ START_TEST(bad_list_says_why_and_changes_nothing)
 	ck_assert_int_eq(answer(SLICE_LIST, 410, STATUS(410, "Expired", "too old")), STEP_AGAIN);
 	ask(SLICE_LIST);
 	ck_assert_int_lt(answer(SLICE_LIST, bad_lists[_i].status, bad_lists[_i].body), 0);
-	ck_assert_msg(strstr(snapshot_builder_error(b), bad_lists[_i].reason) != NULL,
-		      "\"%s\" without \"%s\"", snapshot_builder_error(b), bad_lists[_i].reason);
+	ck_assert_msg(strstr(k.error, bad_lists[_i].reason) != NULL, "\"%s\" without \"%s\"", k.error,
+		      bad_lists[_i].reason);
 	ck_assert_str_eq(told(), "cart: 10.9.0.1 80 tcp;\n");
 	ck_assert_str_eq(ask(SLICE_LIST), SLICES "?limit=500");
 	ck_assert_int_eq(answer(SLICE_LIST, 200, LIST("70", "")), STEP_AGAIN);
@@ -476,7 +449,7 @@ START_TEST(list_and_token_too_long_to_send_back_are_refused)
 		snprintf(body, sizeof(body), "{\"kind\":\"EndpointSliceList\",\"metadata\":{\"%s\":\"%s\"}}",
 			 i == 0 ? "resourceVersion" : "continue", text);
 		ck_assert_int_eq(answer(SLICE_LIST, 200, body), -EBADMSG);
-		ck_assert_ptr_nonnull(strstr(snapshot_builder_error(b), "too long"));
+		ck_assert_ptr_nonnull(strstr(k.error, "too long"));
 	}
 }
 END_TEST
@@ -510,7 +483,7 @@ START_TEST(slice_of_more_than_a_mebibyte_costs_itself)
 	ask(SLICE_LIST);
 	ck_assert_int_eq(answer(SLICE_LIST, 200, large), STEP_PAUSE);
 	ck_assert_str_eq(told(), "cart: 10.9.0.1 80 tcp;\n");
-	const struct snapshot *item = ledger_find(ledger, &resources[SLICE_LIST]->part, "store/large");
+	const struct snapshot *item = ledger_find(k.ledger, &k.resources[SLICE_LIST]->part, "store/large");
 	ck_assert_uint_eq(snapshot_dropped(item, DROP_LIMIT), 1);
 
 	ask(SLICE_LIST);
@@ -612,16 +585,16 @@ START_TEST(what_is_wrong_in_a_slice_is_counted)
 	struct ledger_part *part;
 
 	read_file(SLICE_LIST, "kubernetes/slices.json");
-	part = &resources[SLICE_LIST]->part;
-	const struct snapshot *odd = ledger_find(ledger, part, "store/odd");
+	part = &k.resources[SLICE_LIST]->part;
+	const struct snapshot *odd = ledger_find(k.ledger, part, "store/odd");
 	ck_assert_uint_eq(snapshot_dropped(odd, DROP_SHAPE), 3);
 	ck_assert_uint_eq(snapshot_dropped(odd, DROP_ADDRESS), 2);
 	ck_assert_uint_eq(snapshot_dropped(odd, DROP_PORT), 3);
-	ck_assert_uint_eq(snapshot_dropped(ledger_find(ledger, part, "store/odder"), DROP_SHAPE), 1);
-	ck_assert_uint_eq(snapshot_dropped(ledger_find(ledger, part, ""), DROP_SHAPE), 1);
+	ck_assert_uint_eq(snapshot_dropped(ledger_find(k.ledger, part, "store/odder"), DROP_SHAPE), 1);
+	ck_assert_uint_eq(snapshot_dropped(ledger_find(k.ledger, part, ""), DROP_SHAPE), 1);
 	ck_assert_ptr_nonnull(
-		strstr(snapshot_remark(ledger_find(ledger, part, "store/old-1"), 0), "\"FQDN\""));
-	ck_assert_uint_eq(ledger_find(ledger, part, "store/stray")->n_services, 0);
+		strstr(snapshot_remark(ledger_find(k.ledger, part, "store/old-1"), 0), "\"FQDN\""));
+	ck_assert_uint_eq(ledger_find(k.ledger, part, "store/stray")->n_services, 0);
 }
 END_TEST
 
@@ -720,7 +693,7 @@ START_TEST(slice_beyond_what_the_api_allows_is_bounded)
 	sprintf(at, "]}]}");
 	ask(SLICE_LIST);
 	ck_assert_int_eq(answer(SLICE_LIST, 200, body), STEP_AGAIN);
-	const struct snapshot *item = ledger_find(ledger, &resources[SLICE_LIST]->part, "store/x");
+	const struct snapshot *item = ledger_find(k.ledger, &k.resources[SLICE_LIST]->part, "store/x");
 	ck_assert_uint_eq(item->n_instances, SERVICE_INSTANCES_MAX);
 	/* A port, 100 endpoints, and 1,000 with 100 ports less what a service may have. */
 	ck_assert_uint_eq(snapshot_dropped(item, DROP_LIMIT), 101 + 100000 - SERVICE_INSTANCES_MAX);
@@ -756,7 +729,7 @@ START_TEST(change_is_certain)
 	ck_assert_int_eq(tell(SLICE_LIST, EVENT("DELETED", SLICE_AT("71", "x", "cart", "10.9.0.1"))),
 			 STEP_MORE);
 	ck_assert_str_eq(told(), "");
-	ck_assert(ledger_is_certain(ledger, "cart"));
+	ck_assert(ledger_is_certain(k.ledger, "cart"));
 }
 END_TEST
 
@@ -802,9 +775,10 @@ END_TEST
 START_TEST(bookmark_is_no_object)
 {
 	begin_watch(LIST("70", SLICE("x", "cart", "10.9.0.1")));
-	told();
+	struct snapshot *before = snapshot_keep(k.last);
 	ck_assert_int_eq(tell(SLICE_LIST, BOOKMARK("90")), STEP_MORE);
-	ck_assert(!ledger_is_touched(ledger));
+	ck_assert_ptr_eq(k.last, before);
+	snapshot_release(before);
 	ck_assert_str_eq(told(), "cart: 10.9.0.1 80 tcp;\n");
 }
 END_TEST
@@ -815,7 +789,7 @@ START_TEST(lost_watch_goes_on_without_a_list)
 {
 	begin_watch(LIST("70", SLICE("x", "cart", "10.9.0.1")));
 	ck_assert_int_eq(lose(SLICE_LIST, losses[_i]), losses[_i]);
-	ck_assert_str_eq(snapshot_builder_error(b), "lost it");
+	ck_assert_str_eq(k.error, "lost it");
 	ck_assert_str_eq(told(), "cart: 10.9.0.1 80 tcp;\n");
 	ask(SLICE_LIST);
 	ck_assert_int_eq(request.source, FETCH_STREAM);

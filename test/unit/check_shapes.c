@@ -237,6 +237,22 @@ static const struct {
 	{ "['10.0.0.1:80']", "1:16: names no service, and none is configured" },
 	{ "[{'targets':['10.0.0.1']}]", "1:27: names no service, and none is configured" },
 	{ "[{'service':'a','name':'no address here'}]", "1:43: no object in it has an address" },
+
+	/* What other registries answer, of which the kind reads none: an object of Curator, what Docker and
+	 * Eureka list, Docker's events and the services of Nomad. */
+	{ "{'name':'a','id':'a-2','address':'10.0.0.2','port':null,'enabled':false}",
+	  "1:1: an object of none of the known shapes" },
+	{ "[{'Id':'1','Names':['/a'],'Ports':[{'PrivatePort':80,'Type':'tcp'}],'State':'running'}]",
+	  "1:88: names no service, and none is configured" },
+	{ "{'Type':'container','Action':'die','Actor':{'ID':'1'}}",
+	  "1:1: an object of none of the known shapes" },
+	{ "{'applications':{'apps__hashcode':'','application':[]}}",
+	  "1:17: an object without \"instances\"" },
+	{ "{'applications':{'application':[{'name':'A','instance':[{'ipAddr':'10.0.0.1','status':'UP',"
+	  "'port':{'$':80,'@enabled':'true'}}]}]}}",
+	  "1:17: an object without \"instances\"" },
+	{ "[{'Namespace':'default','Services':[{'ServiceName':'a','Tags':null}]}]",
+	  "1:71: names no service, and none is configured" },
 	{ "[] []", "1:4: something follows the end of the JSON text" },
 	{ "[]\n,", "2:1: something follows the end of the JSON text" },
 	{ "[", "1:2: unexpected token near end of file" },
