@@ -386,7 +386,7 @@ START_TEST(each_way_to_fail_is_told_once)
 	fake_registry_answer_at(registry, "/v1/health/service/shop", &(struct fake_answer){ .status = 404 });
 	log_capture();
 	start();
-	await_failures(15);
+	await_failures(7);
 	ck_assert_uint_eq(log_count("round=failed"), 2);
 	fake_registry_answer(registry,
 			     &(struct fake_answer){ .headers = "X-Consul-Index: 5\r\n", .body = "[]" });
@@ -736,7 +736,7 @@ static TCase *add_case(Suite *suite, const char *title)
 	TCase *tc = tcase_create(title);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 20);
+	tcase_set_timeout(tc, 40);
 	suite_add_tcase(suite, tc);
 	return tc;
 }
