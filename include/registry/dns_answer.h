@@ -41,7 +41,7 @@ struct dns_answer {
 	uint32_t nothing_s; /* how long "nothing there" holds (RFC 2308 section 5) */
 };
 
-enum { DNS_TTL_NONE_S = UINT32_MAX }; /* nothing has said how long it holds */
+#define DNS_TTL_NONE_S UINT32_MAX /* nothing has said how long it holds */
 
 /* Takes the answer to the question for name and type apart, following aliases within it. "Nothing there" is
  * an answer: 0, and no records. What is no answer (an rcode, a cut or damaged message, a server that does not

@@ -123,7 +123,7 @@ static void complain_about_key(const cfg_t *cfg, const char *key)
 			 kind->rows[i].key);
 	}
 	if (kind->title != NULL)
-		config_complain(parser->tree, parser->file, cfg->line, "no such key in a %s block: %s%s",
+		config_complain(parser->tree, parser->file, cfg->line, "no such key in the %s block: %s%s",
 				kind->word, key, known);
 	else
 		config_complain(parser->tree, parser->file, cfg->line, "no such key or block: %s", key);

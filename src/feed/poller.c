@@ -30,6 +30,7 @@ struct poller {
 	struct event *settle, *brake_timer;
 
 	bool started, concluded, failing;
+	bool change_untold;                      /* at the level that is read */
 	char errors[ERRORS_MAX][ERROR_TEXT_MAX]; /* told since it began to fail */
 	size_t n_errors;
 	uint64_t changed_ms;
@@ -83,13 +84,16 @@ static void log_round(const struct poller *p, enum log_level level, const char *
 		  believed != NULL ? believed->n_services : 0, believed != NULL ? believed->n_instances : 0);
 }
 
+/* A registry that changes all the time gets a line in so long; the last of them says how it stands. */
 static void log_change(struct poller *p)
 {
-	const uint64_t now_ms = clock_ms();
-	const bool soon = p->changed_ms != 0 && now_ms - p->changed_ms < CHANGE_LOG_MS;
+	const uint64_t now_ms = clock_ms(), passed_ms = now_ms - p->changed_ms;
 
-	log_round(p, soon ? LOG_DEBUG : LOG_INFO, "changed");
-	if (!soon)
+	p->change_untold = p->changed_ms != 0 && passed_ms < CHANGE_LOG_MS;
+	log_round(p, p->change_untold ? LOG_DEBUG : LOG_INFO, "changed");
+	if (p->change_untold)
+		arm(p->settle, CHANGE_LOG_MS - passed_ms);
+	else
 		p->changed_ms = now_ms;
 }
 
@@ -197,6 +201,12 @@ static int believe(struct poller *p)
 	return r;
 }
 
+/* The line that was kept back, now that nothing has changed for a while. */
+static bool is_change_due(const struct poller *p)
+{
+	return p->change_untold && clock_ms() - p->changed_ms >= CHANGE_LOG_MS;
+}
+
 static void announce(struct poller *p, struct snapshot *before, bool first)
 {
 	struct snapshot *believed = belief_snapshot(p->belief);
@@ -206,8 +216,9 @@ static void announce(struct poller *p, struct snapshot *before, bool first)
 	p->concluded = p->concluded || first;
 	if (recovered)
 		log_round(p, LOG_INFO, "good");
-	else if (before != believed && p->concluded)
+	else if (p->concluded && (before != believed || is_change_due(p)))
 		log_change(p);
+	p->change_untold = p->change_untold && !recovered;
 	if (first || before != believed)
 		p->o.changed(p->o.context, before, believed);
 }

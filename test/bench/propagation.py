@@ -117,7 +117,7 @@ def measure(bench, options, line):
     registry = kind(bench)
     registry.load(services)
     daemon = Daemon(bench.build, registry.config(list(services)), bench.log, bench.directory.path)
-    daemon.client.wait(registry.changeable(list(services)), INSTANCES)
+    daemon.wait(registry.changeable(list(services)), INSTANCES)
     time.sleep(2)  # what the start has left to do is not what is measured
     run = Run(registry, daemon.client, services, options.seed)
     before_s, start_s = daemon.cpu_s(), time.monotonic()

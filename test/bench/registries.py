@@ -202,7 +202,7 @@ class Polled(Fakes, List):
 class Files(Registry):
     """A file a service."""
 
-    what = "the rename"
+    what = "rename() has returned"
     gap_s = (0.1, 0.3)
 
     def __init__(self, bench):
@@ -219,16 +219,17 @@ class Files(Registry):
     def write(self, name, text):
         with open(self.scratch, "wb") as f:
             f.write(text)
-        self.renamed = now_ns()
+        begun = now_ns()
         os.rename(self.scratch, os.path.join(self.directory, name + ".json"))
+        self.renamed = now_ns()
+        return begun
 
     def load(self, services):
         for name in services:
             self.write(name, self.text(name, services[name]))
 
     def change(self, name, addresses):
-        self.write(name, self.text(name, addresses))
-        return self.renamed
+        return self.write(name, self.text(name, addresses))
 
     def committed(self):
         return self.renamed
@@ -250,8 +251,7 @@ class OneFile(Files, List):
 
     def change(self, name, addresses):
         self.parts[name] = self.part(name, addresses)
-        self.write("all", self.body())
-        return self.renamed
+        return self.write("all", self.body())
 
     def config(self, names):
         return f'file "local" {{ path = "{self.directory}/all.json" }}'

@@ -21,13 +21,27 @@ def now_ns():
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
+def free_port_pair():
+    """A UDP and a TCP socket with the same port."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            tcp.bind(udp.getsockname())
+            return udp, tcp
+        except OSError:
+            udp.close()
+            tcp.close()
+
+
 def free_ports(n):
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Ports that nobody uses for UDP nor TCP, and that were not given a moment ago."""
+    pairs = [free_port_pair() for _ in range(n)]
+    ports = [udp.getsockname()[1] for udp, _ in pairs]
+    for udp, tcp in pairs:
+        udp.close()
+        tcp.close()
     return ports
 
 
@@ -126,14 +140,6 @@ class Client:
         except OSError:
             return 0
 
-    def wait(self, names, n, limit_s=180):
-        """Until all of these names have n records."""
-        end = time.monotonic() + limit_s
-        for name in names:
-            while self.count(name) != n:
-                if time.monotonic() > end:
-                    raise RuntimeError(f"{name} has {self.count(name)} records, not {n}")
-                time.sleep(0.005)
 
 
 class Daemon(Program):
@@ -146,6 +152,17 @@ class Daemon(Program):
             f.write(f'listen = {{ "127.0.0.1:{self.port}" }}\nuser = ""\nlog-level = warning\n{blocks}\n')
         super().__init__([os.path.join(build, "src", "phonebookd"), "-c", path], log)
         self.client = Client(self.port)
+        self.log = log.name
+
+    def wait(self, names, n, limit_s=180):
+        """Until all of these names have n records."""
+        end = time.monotonic() + limit_s
+        for name in names:
+            while self.client.count(name) != n:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    with open(self.log) as f:
+                        raise RuntimeError(f"{name} has not {n} records; phonebookd said:\n{f.read()[-2000:]}")
+                time.sleep(0.005)
 
 
 class Directory:

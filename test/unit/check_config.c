@@ -291,9 +291,9 @@ static const struct {
 	/* keys */
 	{ "\nintervall = 5s", "FILE:2: no such key or block: intervall" },
 	{ "http \"a\" {\nurl = \"http://x\"\nintervall = 5s }",
-	  "FILE:3: no such key in a http block: intervall" },
+	  "FILE:3: no such key in the http block: intervall" },
 	{ "http \"a\" { intervall = 5s }", "known are url, interval, jitter" },
-	{ "static \"a\" { service = \"b\" }", "FILE:1: no such key in a static block: service" },
+	{ "static \"a\" { service = \"b\" }", "FILE:1: no such key in the static block: service" },
 	{ "threads = 1\nthreads = 2", "FILE:2: threads: given twice, first at FILE:1" },
 	{ "threads = 1\nthreads = 1", "FILE:2: threads: given twice" },
 	{ "listen = 127.0.0.1\nlisten = { ::1 }", "FILE:2: listen: given twice" },

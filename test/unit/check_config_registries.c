@@ -448,8 +448,8 @@ static const struct {
 	{ "dns \"d\" { server = 192.0.2.1 names = { a.b, a.b } }", "names: \"a.b\" stands here twice" },
 	{ DNS("ask = a"), "FILE:2: ask: \"a\" is none of srv, address" },
 	{ DNS("ask = address port = 0"), "port: \"0\" is not within 1 .. 65535" },
-	{ DNS("watch = true"), "FILE:2: no such key in a dns block: watch" },
-	{ DNS("token = a"), "no such key in a dns block: token" },
+	{ DNS("watch = true"), "FILE:2: no such key in the dns block: watch" },
+	{ DNS("token = a"), "no such key in the dns block: token" },
 	/* keys that do not go together */
 	{ "consul \"c\" {\ncert-file = \"/c\" }",
 	  "FILE:2: consul \"c\": cert-file and key-file go together" },

@@ -265,6 +265,31 @@ static bool is_of_now(void *unused)
 	return view().spoken && view().age_ms == 0;
 }
 
+static bool is_logged(void *text)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return log_count(text) == 1;
+}
+
+START_TEST(of_changes_in_a_row_the_first_and_the_last_are_told)
+{
+	fake_registry_body(registry, SHOP(AT(1)));
+	log_capture();
+	start();
+	await_told(1, -2, 1);
+	fake_registry_body(registry, SHOP(AT(1) AND AT(2)));
+	await_told(2, 1, 2);
+	fake_registry_body(registry, SHOP(AT(1) AND AT(2) AND AT(3)));
+	await_told(3, 2, 3);
+	fake_registry_body(registry, SHOP(AT(1) AND AT(2) AND AT(3) AND AT(4)));
+	await_told(4, 3, 4);
+	ck_assert_uint_eq(log_count("round=changed"), 1);
+	ck_assert(harness_wait(is_logged, (void *)"round=changed services=1 instances=4", LIMIT_MS));
+	ck_assert_uint_eq(log_count("round=changed"), 2);
+	log_release();
+}
+END_TEST
+
 static const struct {
 	const char *headers;
 	bool is_of_now;
@@ -386,7 +411,7 @@ START_TEST(each_way_to_fail_is_told_once)
 	fake_registry_answer_at(registry, "/v1/health/service/shop", &(struct fake_answer){ .status = 404 });
 	log_capture();
 	start();
-	await_failures(15);
+	await_failures(7);
 	ck_assert_uint_eq(log_count("round=failed"), 2);
 	fake_registry_answer(registry,
 			     &(struct fake_answer){ .headers = "X-Consul-Index: 5\r\n", .body = "[]" });
@@ -736,7 +761,7 @@ static TCase *add_case(Suite *suite, const char *title)
 	TCase *tc = tcase_create(title);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 20);
+	tcase_set_timeout(tc, 40);
 	suite_add_tcase(suite, tc);
 	return tc;
 }
@@ -750,6 +775,7 @@ int main(void)
 	TCase *rest = add_case(suite, "rest");
 
 	tcase_add_test(good, a_first_round_is_told_and_a_repetition_is_not);
+	tcase_add_test(good, of_changes_in_a_row_the_first_and_the_last_are_told);
 	tcase_add_test(good, not_modified_makes_data_young);
 	tcase_add_loop_test(good, a_server_that_asks_for_a_pause_gets_it, 0, 2);
 	tcase_add_test(good, a_cache_does_not_set_the_pace);

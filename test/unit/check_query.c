@@ -290,8 +290,7 @@ static const char *const bad_names[] = {
 	".",
 	"a..corp",
 	"a b.corp",
-	"b\xc3\xbc"
-	"cher.corp",
+	"b\303\274cher.corp",
 	"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg.corp",
 };
 

@@ -373,8 +373,8 @@ static const char *const empty_lists[] = {
 	LIST("70", ""),
 	"{\"kind\":\"EndpointSliceList\",\"metadata\":{\"resourceVersion\":\"70\"},\"items\":null}",
 	"{\"kind\":\"EndpointSliceList\",\"metadata\":{\"resourceVersion\":\"70\",\"continue\":\"\"}}",
-	"{\"items\":[],\"future\":{\"a\":[1,{}]},\"metadata\":{\"resourceVersion\":\"70\"},"
-	"\"kind\":\"EndpointSliceList\"}",
+	("{\"items\":[],\"future\":{\"a\":[1,{}]},\"metadata\":{\"resourceVersion\":\"70\"},"
+	 "\"kind\":\"EndpointSliceList\"}"),
 };
 
 START_TEST(empty_list_means_that_there_is_nothing)
