@@ -48,9 +48,6 @@ struct round_counts {
 	uint64_t services, instances, dropped, held;
 };
 
-/* A good round ended at now_ms (feeder). */
-void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts);
-
 /* A moment that is always now: the registry would tell of every change. */
 #define FRESHNESS_NOW UINT64_MAX
 

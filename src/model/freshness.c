@@ -81,13 +81,6 @@ void freshness_state(struct freshness *f, size_t row, enum registry_state state)
 	atomic_store_explicit(&f->rows[row].state, state, memory_order_relaxed);
 }
 
-void freshness_good(struct freshness *f, size_t row, uint64_t now_ms, const struct round_counts *counts)
-{
-	freshness_recount(f, row, counts);
-	freshness_heard(f, row, now_ms);
-	freshness_state(f, row, REGISTRY_OK);
-}
-
 void freshness_bad(struct freshness *f, size_t row)
 {
 	store(&f->rows[row].failures, load(&f->rows[row].failures) + 1); /* one writer: the feeder */

@@ -33,8 +33,11 @@ void phone_init(struct phone *p)
 	p->freshness = freshness_create(PHONE_REGISTRIES);
 	ck_assert_int_eq(freshness_name(p->freshness, 0, "dc1", "http", true), 0);
 	ck_assert_int_eq(freshness_name(p->freshness, 1, "local", "file", true), 0);
-	freshness_good(p->freshness, 0, p->now_ms, &counts);
-	freshness_good(p->freshness, 1, p->now_ms, &counts);
+	for (size_t row = 0; row < PHONE_REGISTRIES; row++) {
+		freshness_recount(p->freshness, row, &counts);
+		freshness_heard(p->freshness, row, p->now_ms);
+		freshness_state(p->freshness, row, REGISTRY_OK);
+	}
 	zone.origin = p->zone.origin;
 	ck_assert_int_eq(table_builder_create(&zone, 1, p->freshness, NULL, &p->builder), 0);
 	ck_assert_int_eq(compose_apex(&p->zone, &listen, 1, &apex), 0);

@@ -19,6 +19,14 @@ static void tear_down(void)
 	freshness_destroy(board);
 }
 
+/* A good round that ended then. */
+static void hear(size_t row, uint64_t now_ms)
+{
+	freshness_recount(board, row, &counts);
+	freshness_heard(board, row, now_ms);
+	freshness_state(board, row, REGISTRY_OK);
+}
+
 START_TEST(a_registry_starts_out_waiting)
 {
 	struct freshness_view v;
@@ -36,7 +44,7 @@ START_TEST(a_good_round_makes_young_a_bad_one_does_not)
 {
 	struct freshness_view v;
 
-	freshness_good(board, 0, 1000, &counts);
+	hear(0, 1000);
 	freshness_bad(board, 0);
 	freshness_view(board, 0, 4500, &v);
 	ck_assert_int_eq(v.state, REGISTRY_FAILING);
@@ -44,7 +52,7 @@ START_TEST(a_good_round_makes_young_a_bad_one_does_not)
 	ck_assert_uint_eq(v.age_ms, 3500);
 	ck_assert_uint_eq(v.failures, 1);
 	ck_assert_uint_eq(v.instances, 9);
-	freshness_good(board, 0, 5000, &counts);
+	hear(0, 5000);
 	freshness_view(board, 0, 4999, &v); /* a reader's clock reading may be older */
 	ck_assert_int_eq(v.state, REGISTRY_OK);
 	ck_assert_uint_eq(v.age_ms, 0);
@@ -53,9 +61,9 @@ END_TEST
 
 START_TEST(only_data_older_than_the_limit_is_stale)
 {
-	freshness_good(board, 0, 1000, &counts);
-	freshness_good(board, 1, 3000, &counts);
-	freshness_good(board, 2, 0, &counts);
+	hear(0, 1000);
+	hear(1, 3000);
+	hear(2, 0);
 	ck_assert_int_eq(freshness_find_stale(board, 7, 30000, 31000), -1);
 	ck_assert_int_eq(freshness_find_stale(board, 7, 30000, 31001), 0);
 	ck_assert_int_eq(freshness_find_stale(board, 6, 30000, 33001), 1);
@@ -71,7 +79,7 @@ START_TEST(a_row_is_inherited_whole)
 	struct freshness_view v;
 
 	ck_assert_int_eq(freshness_name(next, 0, "dc1", "http", true), 0);
-	freshness_good(board, 0, 1000, &counts);
+	hear(0, 1000);
 	freshness_bad(board, 0);
 	freshness_inherit(next, 0, board, 0, 1500);
 	freshness_view(next, 0, 2000, &v);
