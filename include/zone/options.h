@@ -20,13 +20,32 @@ enum merge {
 /* Which instances are answered while there are any such. */
 enum health_rule { HEALTH_RULE_PASSING, HEALTH_RULE_WARNING, HEALTH_RULE_ANY };
 
+/* Whether this host itself tries to connect to the instances. */
+enum probe_rule { PROBE_NONE, PROBE_TCP };
+
+/* Which instances are near, and answered alone while there are enough of them. */
+enum near_rule {
+	NEAR_ALL,    /* all alike */
+	NEAR_ZONE,   /* those in the zone of this host */
+	NEAR_SUBNET, /* those in a subnet of this host */
+};
+
 /* What can be said for a zone and again for one service. */
 struct answer_options {
 	uint32_t ttl_s, negative_ttl_s; /* 0 .. 30 */
 	uint32_t address_limit;         /* addresses in one answer; 0: all that fit */
 	enum health_rule health;
 	uint64_t stale_after_ms; /* data older than this is marked stale */
+	uint64_t stale_max_ms;   /* data older than this is answered no more; 0: for ever */
 	uint64_t brake_ms;       /* how long a sudden loss is held back; 0: not */
+	enum probe_rule probe;
+	enum near_rule near;
+	uint32_t near_min; /* fewer near ones than this: all are answered; at least 1 */
+
+	/* An instance that came, went or changed its health more than flap_limit times within flap_window_ms
+	 * is left out until it has stayed good for flap_hold_ms; limit 0: none ever is. */
+	uint32_t flap_limit;
+	uint64_t flap_window_ms, flap_hold_ms;
 };
 
 struct service_options {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* zone/policy.h -- which instances of a service are answered.
+/* zone/policy.h -- which instances of a service are answered, and why the others are not.
  *
- *   snapshots of the zone's registries --merge--> members with addresses --health--> selection
+ *   snapshots of the zone's registries --merge--> members --health, flapping, reachability, nearness-->
+ * selection
  *
- * Feeder thread. Pure: what comes out depends on what goes in, nothing is remembered.
+ * Each rule takes members out of those that are left, and each knows when to stop: nobody is helped by an
+ * empty answer. Feeder thread. Pure: what comes out depends on what goes in, nothing is remembered.
  */
 #ifndef PHONEBOOK_ZONE_POLICY_H
 #define PHONEBOOK_ZONE_POLICY_H
@@ -18,14 +20,47 @@
 
 enum { POLICY_ADDRESSES_MAX = 16 }; /* of one instance known by host name */
 
-/* The addresses known for a host name: their number, at most POLICY_ADDRESSES_MAX. */
-typedef size_t (*addresses_fn)(void *context, const char *host, struct address ret[POLICY_ADDRESSES_MAX]);
+/* What this host knows of instances beyond what registries say. A function that is NULL knows nothing. */
+struct policy_facts {
+	/* The addresses known for a host name: their number, at most POLICY_ADDRESSES_MAX. */
+	size_t (*addresses)(void *context, const char *host, struct address ret[POLICY_ADDRESSES_MAX]);
 
-/* An instance that has an address. */
+	/* Whether the instance has changed too often of late. */
+	bool (*is_flapping)(void *context, const char *service, const struct instance *i);
+
+	/* For how long, in milliseconds, nobody has answered there; 0: somebody has, or it was not tried. */
+	uint64_t (*unreachable_ms)(void *context, const struct address *address, uint16_t port);
+
+	/* Whether the address is in a subnet of this host. */
+	bool (*is_local)(void *context, const struct address *address);
+
+	const char *zone_of_host; /* NULL: unknown, so that nobody is in it */
+	void *context;
+};
+
+/* Why an instance is not answered. */
+enum left_out {
+	LEFT_OUT_NOT,         /* it is */
+	LEFT_OUT_ADDRESS,     /* its host name has no address so far */
+	LEFT_OUT_REGISTRY,    /* a registry before has the same place */
+	LEFT_OUT_HEALTH,      /* others are healthier */
+	LEFT_OUT_FLAPPING,    /* it changed too often of late */
+	LEFT_OUT_UNREACHABLE, /* nobody answers there */
+	LEFT_OUT_FAR,         /* enough others are near */
+	LEFT_OUT_REASONS,
+};
+
+/* A word for people: "health", "unreachable", ... */
+const char *left_out_to_text(enum left_out reason);
+
+/* An instance, with the addresses it has now. */
 struct member {
 	const struct instance *instance;
-	const struct address *addresses;
+	const struct address *addresses; /* NULL, and 0 of them: LEFT_OUT_ADDRESS */
 	size_t n_addresses;
+	unsigned registry; /* its index */
+	enum left_out left_out;
+	uint64_t unreachable_ms;
 };
 
 struct selection {
@@ -33,14 +68,15 @@ struct selection {
 	bool failed_open;    /* none was healthy enough: the best there are are answered */
 	uint64_t registries; /* whose data this is, one bit each */
 	struct member *members;
-	size_t n;
+	size_t n;           /* the first so many are answered */
+	size_t n_all;       /* the others are not */
 	struct arena arena; /* what members point to; the instances belong to their snapshots */
 };
 
-/* Selects the usable instances of one service. snapshots is indexed like the registries; NULL for those that
- * have not spoken. -ENOMEM on failure. The caller finishes the selection in any case. */
+/* Selects the instances of one service that are answered. snapshots is indexed like the registries; NULL for
+ * those that have not spoken. -ENOMEM on failure. The caller finishes the selection in any case. */
 int policy_select(const struct zone_options *z, struct snapshot *const snapshots[], const char *service,
-		  addresses_fn addresses, void *context, struct selection *ret);
+		  const struct policy_facts *facts, struct selection *ret);
 
 void selection_finish(struct selection *s);
 

@@ -92,8 +92,9 @@ static bool is_shadowed(const struct publisher *p, const struct publisher_zone *
 static int make_block(const struct publisher *p, const struct publisher_zone *z, const char *name,
 		      struct block **ret)
 {
+	const struct policy_facts facts = { .addresses = addresses_of, .context = p->o.resolver };
 	struct selection selection;
-	int r = policy_select(z->options, p->o.snapshots, name, addresses_of, p->o.resolver, &selection);
+	int r = policy_select(z->options, p->o.snapshots, name, &facts, &selection);
 
 	*ret = NULL;
 	if (r == 0 && selection.known && !is_shadowed(p, z, name))

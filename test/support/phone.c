@@ -76,13 +76,15 @@ static size_t resolve(void *context, const char *host, struct address ret[POLICY
 	return 2;
 }
 
+static const struct policy_facts facts = { .addresses = resolve };
+
 static void add_service(void *context, const char *name)
 {
 	struct phone *p = context;
 	struct selection selection;
 	struct block *block;
 
-	ck_assert_int_eq(policy_select(&p->zone, p->snapshots, name, resolve, NULL, &selection), 0);
+	ck_assert_int_eq(policy_select(&p->zone, p->snapshots, name, &facts, &selection), 0);
 	ck_assert_int_eq(compose_service(&p->zone, name, &selection, &block), 0);
 	selection_finish(&selection);
 	ck_assert_int_eq(table_builder_replace(p->builder, NULL, block), 0);

@@ -70,6 +70,8 @@ static size_t resolve(void *context, const char *host, struct address ret[POLICY
 	return 2;
 }
 
+static const struct policy_facts facts = { .addresses = resolve };
+
 static int compare_words(const void *a, const void *b)
 {
 	return strcmp(a, b);
@@ -150,7 +152,7 @@ START_TEST(the_selection_is_this)
 	zone.answer.health = cases[_i].health;
 	snapshots[1] = cases[_i].first != NULL ? make(cases[_i].first) : NULL;
 	snapshots[0] = cases[_i].second != NULL ? make(cases[_i].second) : NULL;
-	ck_assert_int_eq(policy_select(&zone, snapshots, "s", resolve, NULL, &s), 0);
+	ck_assert_int_eq(policy_select(&zone, snapshots, "s", &facts, &s), 0);
 	ck_assert_str_eq(describe(&s), cases[_i].selected);
 	ck_assert_int_eq(s.known, cases[_i].known);
 	ck_assert_int_eq(s.failed_open, cases[_i].failed_open);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* zone/rules.h -- the rules that leave instances out of a selection, one after the other.
+ *
+ * Each looks only at the members that are left, marks some of them, and leaves at least one. Part of
+ * zone/policy.h; feeder thread.
+ */
+#ifndef PHONEBOOK_ZONE_RULES_H
+#define PHONEBOOK_ZONE_RULES_H
+
+#include "zone/policy.h"
+
+/* The unhealthy, or, when there are no others, all but the best; sets failed_open then. */
+void rules_health(struct selection *s, enum health_rule rule);
+
+/* Those that change all the time, unless all do. */
+void rules_flapping(struct selection *s, const char *service, const struct policy_facts *facts);
+
+/* Those nobody answers at, never more than half: those first that have been silent longest. Single addresses
+ * of an instance with several as well, but for the last one. -ENOMEM. */
+int rules_reachability(struct selection *s, const struct policy_facts *facts);
+
+/* Those that are not near, if enough are. */
+void rules_nearness(struct selection *s, const struct answer_options *o, const struct policy_facts *facts);
+
+#endif
