@@ -7,7 +7,7 @@
 #include <sys/time.h>
 
 /* Milliseconds that only go forward and count suspended time too: data does not stay young in a sleeping
- * laptop. */
+ * laptop. Large enough for moments of years ago to be above 0. */
 uint64_t clock_ms(void);
 
 /* Seconds since 1970, as the host believes. */

@@ -16,6 +16,7 @@
 
 #include "base/address.h"
 #include "base/buffer.h"
+#include "model/freshness.h"
 #include "wire/dns.h"
 #include "wire/name.h"
 
@@ -64,7 +65,8 @@ struct block_options {
 	uint32_t negative_ttl_s;
 	uint32_t address_limit;
 	uint64_t registries; /* whose data this is, one bit each */
-	uint64_t stale_after_ms;
+	uint64_t true_ms;    /* it was true until then at most; 0: as its registries say */
+	struct age_limits age;
 };
 
 struct block {

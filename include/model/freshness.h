@@ -27,6 +27,7 @@ struct freshness_view {
 	const char *name, *kind;
 	enum registry_state state;
 	bool spoken;     /* at least one good round so far */
+	bool restored;   /* what it said is known from the disk, and it has not spoken since */
 	bool ages;       /* false for what cannot get old: static instances */
 	uint64_t age_ms; /* of its data; 0 if it has not spoken */
 	uint64_t services, instances, dropped, failures, held;
@@ -54,6 +55,10 @@ struct round_counts {
 /* What is known was true until then: a moment, or FRESHNESS_NOW (feeder). */
 void freshness_heard(struct freshness *f, size_t row, uint64_t true_ms);
 
+/* What is known of it was read from the disk, and was true until then (feeder). Holds until the next
+ * freshness_heard(). */
+void freshness_restore(struct freshness *f, size_t row, uint64_t true_ms);
+
 void freshness_state(struct freshness *f, size_t row, enum registry_state state);
 
 /* What is believed has changed without a new round: its age and state stay (feeder). */
@@ -69,9 +74,30 @@ void freshness_inherit(struct freshness *to, size_t to_row, const struct freshne
 /* The row as it is at now_ms (any thread). */
 void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, struct freshness_view *ret);
 
-/* Among the registries of the mask (bit = row), the one whose data is oldest and older than limit_ms: its
- * row, or -1. */
-int freshness_find_stale(const struct freshness *f, uint64_t mask, uint64_t limit_ms, uint64_t now_ms);
+/* How old data may be. */
+struct age_limits {
+	uint64_t stale_after_ms; /* older: answered, and said to be old */
+	uint64_t stale_max_ms;   /* older: answered no more; 0: for ever */
+};
+
+enum age {
+	AGE_FRESH,
+	AGE_STALE,
+	AGE_EXPIRED,
+};
+
+/* What is known of the age of some data. */
+struct age_verdict {
+	enum age age;
+	size_t row; /* the registry that is oldest; not with AGE_FRESH */
+	uint64_t age_ms;
+};
+
+/* Judges data of the registries of the mask (bit = row) that was true until true_ms at most (0: as they say
+ * themselves). It is as old as the oldest of them, and what is from the disk is stale however young; it has
+ * expired when the youngest has: the others still tell the truth of what they know. Any thread. */
+struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uint64_t true_ms,
+				   const struct age_limits *limits, uint64_t now_ms);
 
 const char *registry_state_to_text(enum registry_state state);
 

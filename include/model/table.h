@@ -30,7 +30,8 @@ struct table_zone {
 	uint8_t n_labels;
 	enum zone_data data;
 	uint32_t ttl_s, negative_ttl_s;
-	uint64_t registries, stale_after_ms;
+	uint64_t registries;
+	struct age_limits age;
 };
 
 struct table {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/freshness.h"
 #include "wire/name.h"
 
 enum merge {
@@ -35,9 +36,8 @@ struct answer_options {
 	uint32_t ttl_s, negative_ttl_s; /* 0 .. 30 */
 	uint32_t address_limit;         /* addresses in one answer; 0: all that fit */
 	enum health_rule health;
-	uint64_t stale_after_ms; /* data older than this is marked stale */
-	uint64_t stale_max_ms;   /* data older than this is answered no more; 0: for ever */
-	uint64_t brake_ms;       /* how long a sudden loss is held back; 0: not */
+	struct age_limits age;
+	uint64_t brake_ms; /* how long a sudden loss is held back; 0: not */
 	enum probe_rule probe;
 	enum near_rule near;
 	uint32_t near_min; /* fewer near ones than this: all are answered; at least 1 */

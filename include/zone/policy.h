@@ -67,6 +67,7 @@ struct selection {
 	bool known;          /* some registry of the zone knows the service */
 	bool failed_open;    /* none was healthy enough: the best there are are answered */
 	uint64_t registries; /* whose data this is, one bit each */
+	uint64_t true_ms;    /* it was true until then at most; 0: as its registries say */
 	struct member *members;
 	size_t n;           /* the first so many are answered */
 	size_t n_all;       /* the others are not */

@@ -3,12 +3,15 @@
 
 #include <time.h>
 
+/* A moment before the host was started is a number too: what was heard before a restart may be that old. */
+static const uint64_t BOOT_MS = UINT64_C(1) << 42;
+
 uint64_t clock_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return BOOT_MS + (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 uint64_t clock_wall_s(void)

@@ -51,7 +51,7 @@ static const struct config_row top_rows[] = {
 	{ "health", ROW_WORD, at(health), 0, 0, .fallback = rule, .example = "any", \
 	  .about = "Which instances are answered: passing; warning, which is both passing and warning; or any. " \
 	  "Where no instance is healthy enough, the best there are are answered.", .words = health_rules }, \
-	{ "stale-after", ROW_DURATION_MS, at(stale_after_ms), 1000, STALE_MAX_MS, .fallback = stale, .example = "1m", \
+	{ "stale-after", ROW_DURATION_MS, at(age.stale_after_ms), 1000, STALE_MAX_MS, .fallback = stale, .example = "1m", \
 	  .about = "Data older than this is still answered, but marked as stale (EDE 3) and with a TTL of 1; it should " \
 	  "be longer than the intervals of its registries." }, \
 	{ "brake", ROW_DURATION_MS, at(brake_ms), 0, 3600000, .fallback = brake, .example = "0", \

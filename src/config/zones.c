@@ -134,7 +134,7 @@ static void build_zones(struct config_tree *t, struct feed_options *feed)
 			continue;
 		config_block_store(t, b, &feed->arena, z);
 		build_order(t, b, feed, &feed->arena, z);
-		check_age(t, b, feed, z, z->answer.stale_after_ms);
+		check_age(t, b, feed, z, z->answer.age.stale_after_ms);
 		blocks[feed->n_zones++] = b;
 	}
 }
@@ -222,7 +222,7 @@ static void build_sorted(struct config_tree *t, struct feed_options *feed, struc
 			config_complain(t, b->file, b->line, "service \"%s\": given twice, also at %s:%d",
 					b->title, placed[i - 1].block->file, placed[i - 1].block->line);
 		build_service(t, &placed[i], &feed->arena, &services[i]);
-		check_age(t, b, feed, z, services[i].answer.stale_after_ms);
+		check_age(t, b, feed, z, services[i].answer.age.stale_after_ms);
 		if (z->n_services++ == 0)
 			z->services = &services[i];
 	}

@@ -321,7 +321,7 @@ static struct table_zone describe_zone(const struct zone_options *z)
 				.data = z->n_registries > 0 ? ZONE_SILENT : ZONE_HEARD,
 				.ttl_s = z->answer.ttl_s,
 				.negative_ttl_s = z->answer.negative_ttl_s,
-				.stale_after_ms = z->answer.stale_after_ms };
+				.age = z->answer.age };
 
 	for (size_t i = 0; i < z->n_registries; i++)
 		t.registries |= UINT64_C(1) << z->registries[i];

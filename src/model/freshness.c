@@ -10,7 +10,7 @@ struct row {
 	char *name, *kind;
 	bool ages;
 	atomic_int state;
-	atomic_bool spoken;
+	atomic_bool spoken, restored;
 	_Atomic uint64_t heard_ms, services, instances, dropped, held, failures;
 };
 
@@ -74,6 +74,13 @@ void freshness_heard(struct freshness *f, size_t row, uint64_t true_ms)
 {
 	store(&f->rows[row].heard_ms, true_ms);
 	atomic_store_explicit(&f->rows[row].spoken, true, memory_order_relaxed);
+	atomic_store_explicit(&f->rows[row].restored, false, memory_order_relaxed);
+}
+
+void freshness_restore(struct freshness *f, size_t row, uint64_t true_ms)
+{
+	freshness_heard(f, row, true_ms);
+	atomic_store_explicit(&f->rows[row].restored, true, memory_order_relaxed);
 }
 
 void freshness_state(struct freshness *f, size_t row, enum registry_state state)
@@ -105,6 +112,8 @@ void freshness_inherit(struct freshness *to, size_t to_row, const struct freshne
 			      memory_order_relaxed);
 	atomic_store_explicit(&t->spoken, atomic_load_explicit(&o->spoken, memory_order_relaxed),
 			      memory_order_relaxed);
+	atomic_store_explicit(&t->restored, atomic_load_explicit(&o->restored, memory_order_relaxed),
+			      memory_order_relaxed);
 }
 
 static uint64_t age_of(const struct row *r, uint64_t now_ms)
@@ -117,6 +126,11 @@ static uint64_t age_of(const struct row *r, uint64_t now_ms)
 		       : 0;
 }
 
+static bool is_restored(const struct row *r)
+{
+	return atomic_load_explicit(&r->restored, memory_order_relaxed);
+}
+
 void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, struct freshness_view *ret)
 {
 	const struct row *r = &f->rows[row];
@@ -127,6 +141,7 @@ void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, stru
 		.ages = r->ages,
 		.state = (enum registry_state)atomic_load_explicit(&r->state, memory_order_relaxed),
 		.spoken = atomic_load_explicit(&r->spoken, memory_order_relaxed),
+		.restored = is_restored(r),
 		.age_ms = age_of(r, now_ms),
 		.services = load(&r->services),
 		.instances = load(&r->instances),
@@ -136,21 +151,29 @@ void freshness_view(const struct freshness *f, size_t row, uint64_t now_ms, stru
 	};
 }
 
-int freshness_find_stale(const struct freshness *f, uint64_t mask, uint64_t limit_ms, uint64_t now_ms)
+struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uint64_t true_ms,
+				   const struct age_limits *limits, uint64_t now_ms)
 {
-	uint64_t oldest_ms = limit_ms;
-	int found = -1;
+	const uint64_t own_ms = true_ms > 0 && now_ms > true_ms ? now_ms - true_ms : 0;
+	struct age_verdict v = { .age = AGE_FRESH };
+	uint64_t youngest_ms = UINT64_MAX;
+	bool restored = false;
 
 	for (; mask != 0; mask &= mask - 1) {
-		const int row = __builtin_ctzll(mask);
-		const uint64_t age_ms = age_of(&f->rows[row], now_ms);
+		const size_t row = (size_t)__builtin_ctzll(mask);
+		uint64_t age_ms = age_of(&f->rows[row], now_ms);
 
-		if (age_ms > oldest_ms) {
-			oldest_ms = age_ms;
-			found = row;
-		}
+		age_ms = f->rows[row].ages && own_ms > age_ms ? own_ms : age_ms;
+		restored = restored || is_restored(&f->rows[row]);
+		youngest_ms = age_ms < youngest_ms ? age_ms : youngest_ms;
+		if (age_ms >= v.age_ms)
+			v = (struct age_verdict){ .row = row, .age_ms = age_ms };
 	}
-	return found;
+	if (youngest_ms != UINT64_MAX && limits->stale_max_ms > 0 && youngest_ms > limits->stale_max_ms)
+		v.age = AGE_EXPIRED;
+	else if (v.age_ms > limits->stale_after_ms || restored)
+		v.age = AGE_STALE;
+	return v;
 }
 
 const char *registry_state_to_text(enum registry_state state)

@@ -30,7 +30,7 @@ struct reply {
 	struct section_counts counts;
 	uint64_t now_ms;
 	enum ede ede;
-	char ede_text[96];
+	char ede_text[128];
 	uint32_t ttl_max_s;
 	bool stale, tcp;
 };
@@ -68,22 +68,37 @@ static size_t finish(struct reply *p, enum rcode rcode)
 	return message_end(&p->w, p->q, rcode, p->counts, p->ede, p->ede_text);
 }
 
-/* RFC 8914 section 4.4: data older than the administrator wants is still the best there is, and said to be
- * old. */
-static void mark_stale(struct reply *p, uint64_t registries, uint64_t limit_ms, enum ede ede)
+static void tell_age(struct reply *p, const struct age_verdict *v, enum ede ede)
 {
-	const int row = freshness_find_stale(p->table->freshness, registries, limit_ms, p->now_ms);
 	struct freshness_view view;
 
-	if (row < 0)
+	p->ede = ede;
+	if (!p->q->has_edns)
 		return;
-	freshness_view(p->table->freshness, (size_t)row, p->now_ms, &view);
+	freshness_view(p->table->freshness, v->row, p->now_ms, &view);
+	snprintf(p->ede_text, sizeof(p->ede_text), "registry %.48s last heard %llu s ago%s", view.name,
+		 (unsigned long long)(v->age_ms / 1000), view.restored ? ", before a restart" : "");
+}
+
+/* RFC 8914 section 4.4: data older than the administrator wants is still the best there is, and said to be
+ * old. False when it has got too old even for that. */
+static bool mark_age(struct reply *p, uint64_t registries, uint64_t true_ms, const struct age_limits *limits,
+		     enum ede ede)
+{
+	const struct age_verdict v =
+		freshness_judge(p->table->freshness, registries, true_ms, limits, p->now_ms);
+
+	if (v.age == AGE_FRESH)
+		return true;
+	tell_age(p, &v, v.age == AGE_STALE ? ede : EDE_NO_REACHABLE_AUTHORITY);
 	p->stale = true;
 	p->ttl_max_s = STALE_TTL_S;
-	p->ede = ede;
-	if (p->q->has_edns)
-		snprintf(p->ede_text, sizeof(p->ede_text), "registry %.48s last heard %llu s ago", view.name,
-			 (unsigned long long)(view.age_ms / 1000));
+	return v.age == AGE_STALE;
+}
+
+static bool mark_block(struct reply *p, const struct block *b)
+{
+	return mark_age(p, b->options.registries, b->options.true_ms, &b->options.age, EDE_STALE_ANSWER);
 }
 
 /* TTLs in the table are never above what the answer may have, but for stale data and for names of several
@@ -146,6 +161,13 @@ static size_t write_negative(struct reply *p, enum rcode rcode, uint32_t negativ
 {
 	p->counts.authority += add_soa(p, negative_ttl_s, negative_ttl_s);
 	return finish(p, rcode);
+}
+
+/* There is nothing to tell, neither a yes nor a no. */
+static size_t write_failure(struct reply *p)
+{
+	put_u16(p->w.octets + 2, (uint16_t)(get_u16(p->w.octets + 2) & ~HEADER_AA));
+	return finish(p, RCODE_SERVFAIL);
 }
 
 /* --- the additional section of SRV --- */
@@ -279,12 +301,12 @@ static size_t write_status(struct reply *p)
 			snprintf(age, sizeof(age), "%llu.%llus", (unsigned long long)(v.age_ms / 1000),
 				 (unsigned long long)(v.age_ms % 1000 / 100));
 		int len = snprintf((char *)rdata + 1, sizeof(rdata) - 1,
-				   "registry=%.63s kind=%s state=%s age=%s services=%llu instances=%llu "
+				   "registry=%.63s kind=%s state=%s age=%s%s services=%llu instances=%llu "
 				   "dropped=%llu held=%llu failures=%llu",
 				   v.name, v.kind, registry_state_to_text(v.state), age,
-				   (unsigned long long)v.services, (unsigned long long)v.instances,
-				   (unsigned long long)v.dropped, (unsigned long long)v.held,
-				   (unsigned long long)v.failures);
+				   v.restored ? " from=disk" : "", (unsigned long long)v.services,
+				   (unsigned long long)v.instances, (unsigned long long)v.dropped,
+				   (unsigned long long)v.held, (unsigned long long)v.failures);
 		if (len > CHARACTER_STRING_MAX)
 			len = CHARACTER_STRING_MAX;
 		rdata[0] = (uint8_t)len;
@@ -318,7 +340,8 @@ static size_t write_owner(struct answerer *a, struct reply *p, const struct owne
 	const uint16_t qtype = p->q->qtype;
 	const bool is_apex = p->q->n_labels == p->zone->n_labels;
 
-	mark_stale(p, block->options.registries, block->options.stale_after_ms, EDE_STALE_ANSWER);
+	if (!mark_block(p, block))
+		return write_failure(p);
 	if (is_apex && qtype == RRTYPE_SOA)
 		return write_apex_soa(p);
 	if (o->rank == OWNER_STATUS && qtype == RRTYPE_TXT)
@@ -362,12 +385,12 @@ static enum answer write_unknown(struct reply *p, bool may_wait, size_t *ret)
 	if (p->zone->data == ZONE_SILENT) {
 		p->ede = EDE_NOT_READY;
 		snprintf(p->ede_text, sizeof(p->ede_text), "no registry has answered yet");
-		put_u16(p->w.octets + 2, (uint16_t)(get_u16(p->w.octets + 2) & ~HEADER_AA));
-		*ret = finish(p, RCODE_SERVFAIL);
-		return ANSWER_WRITTEN;
+		*ret = write_failure(p);
+	} else if (!mark_age(p, p->zone->registries, 0, &p->zone->age, EDE_STALE_NXDOMAIN)) {
+		*ret = write_failure(p);
+	} else {
+		*ret = write_negative(p, RCODE_NXDOMAIN, p->zone->negative_ttl_s);
 	}
-	mark_stale(p, p->zone->registries, p->zone->stale_after_ms, EDE_STALE_NXDOMAIN);
-	*ret = write_negative(p, RCODE_NXDOMAIN, p->zone->negative_ttl_s);
 	return ANSWER_WRITTEN;
 }
 
@@ -380,26 +403,53 @@ static size_t write_transfer_refused(struct reply *p)
 	return finish(p, RCODE_REFUSED);
 }
 
-/* The services of one address may have different TTLs, and one of them may be stale: the RRset has the least
- * (RFC 2181 section 5.2). */
-static void prepare_reverse(struct reply *p, const struct owners *owners)
+static bool is_expired(const struct reply *p, const struct block *b)
 {
+	return freshness_judge(p->table->freshness, b->options.registries, b->options.true_ms,
+			       &b->options.age, p->now_ms)
+		       .age == AGE_EXPIRED;
+}
+
+/* The services of one address may have different TTLs, and some of them may be stale: the RRset has the least
+ * (RFC 2181 section 5.2). Returns how many of the names are not too old to be told. */
+static size_t prepare_reverse(struct reply *p, const struct owners *owners)
+{
+	uint32_t least_s = UINT32_MAX;
+	size_t n = 0;
+
 	for (size_t i = 0; i < owners->n; i++) {
-		const struct block *block = owners->at[i]->block;
-		const uint32_t ttl_s = get_u32(
-			block_rr(block, owner_rrset(owners->at[i], RRTYPE_PTR)->rrs[0])->octets + RR_TTL_AT);
+		const struct owner *o = owners->at[i];
+		const uint32_t ttl_s =
+			get_u32(block_rr(o->block, owner_rrset(o, RRTYPE_PTR)->rrs[0])->octets + RR_TTL_AT);
 
-		if (ttl_s < p->ttl_max_s)
-			p->ttl_max_s = ttl_s;
+		if (is_expired(p, o->block))
+			continue;
+		n++;
+		least_s = ttl_s < least_s ? ttl_s : least_s;
+		if (!p->stale)
+			mark_block(p, o->block);
 	}
-	const uint32_t least_s = p->ttl_max_s;
-	for (size_t i = 0; i < owners->n && !p->stale; i++) {
-		const struct block *block = owners->at[i]->block;
+	if (n == 0)
+		mark_block(p, owners->at[0]->block);
+	p->ttl_max_s = least_s < p->ttl_max_s ? least_s : p->ttl_max_s;
+	return n;
+}
 
-		mark_stale(p, block->options.registries, block->options.stale_after_ms, EDE_STALE_ANSWER);
+static void add_reverse(struct reply *p, const struct owners *owners)
+{
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < owners->n && !p->w.full; i++) {
+		const struct rrset *set = owner_rrset(owners->at[i], RRTYPE_PTR);
+
+		if (is_expired(p, owners->at[i]->block))
+			continue;
+		wanted += set->n;
+		for (size_t rr = 0; rr < set->n; rr++)
+			p->counts.answer += add_rr(p, block_rr(owners->at[i]->block, set->rrs[rr]));
 	}
-	if (least_s < p->ttl_max_s)
-		p->ttl_max_s = least_s;
+	if (p->counts.answer < wanted)
+		set_truncated(p);
 }
 
 /* The names of an address that instances have; every other reverse name belongs to the forwarder. */
@@ -416,17 +466,11 @@ static enum answer write_reverse(const struct answer_request *r, size_t *ret)
 		return ANSWER_NOT_OURS;
 
 	begin(&p, r, NULL);
-	prepare_reverse(&p, &owners);
-	size_t wanted = 0;
-	for (size_t i = 0; i < owners.n && !p.w.full; i++) {
-		const struct rrset *set = owner_rrset(owners.at[i], RRTYPE_PTR);
-
-		wanted += set->n;
-		for (size_t rr = 0; rr < set->n; rr++)
-			p.counts.answer += add_rr(&p, block_rr(owners.at[i]->block, set->rrs[rr]));
+	if (prepare_reverse(&p, &owners) == 0) {
+		*ret = write_failure(&p);
+		return ANSWER_WRITTEN;
 	}
-	if (p.counts.answer < wanted)
-		set_truncated(&p);
+	add_reverse(&p, &owners);
 	*ret = finish(&p, RCODE_NOERROR);
 	return ANSWER_WRITTEN;
 }

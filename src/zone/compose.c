@@ -377,7 +377,8 @@ int compose_service(const struct zone_options *z, const char *service, const str
 					       .negative_ttl_s = answer->negative_ttl_s,
 					       .address_limit = answer->address_limit,
 					       .registries = selection->registries,
-					       .stale_after_ms = answer->stale_after_ms };
+					       .true_ms = selection->true_ms,
+					       .age = answer->age };
 	struct work w = { .zone = z };
 
 	if (!name_service(&w, service))
@@ -426,7 +427,7 @@ int compose_apex(const struct zone_options *z, const struct address *listen, siz
 {
 	static const char *const empty[] = { "_tcp", "_udp", "addr" };
 	const struct block_options options = { .negative_ttl_s = z->answer.negative_ttl_s,
-					       .stale_after_ms = z->answer.stale_after_ms };
+					       .age = z->answer.age };
 	struct work w = { .zone = z };
 	uint8_t rdata[RDATA_OCTETS_MAX];
 	char text[NAME_TEXT_MAX];

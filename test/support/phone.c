@@ -20,7 +20,7 @@ void phone_init(struct phone *p)
 				   .ttl_s = 2,
 				   .negative_ttl_s = 1,
 				   .registries = 3,
-				   .stale_after_ms = 30000 };
+				   .age = { 30000, 3600000 } };
 	struct block *apex;
 
 	memset(p, 0, sizeof(*p));
@@ -28,7 +28,8 @@ void phone_init(struct phone *p)
 	p->registries[1] = 1;
 	p->zone.registries = p->registries;
 	p->zone.n_registries = PHONE_REGISTRIES;
-	p->zone.answer = (struct answer_options){ .ttl_s = 2, .negative_ttl_s = 1, .stale_after_ms = 30000 };
+	p->zone.answer =
+		(struct answer_options){ .ttl_s = 2, .negative_ttl_s = 1, .age = { 30000, 3600000 } };
 	p->now_ms = 100000;
 	p->freshness = freshness_create(PHONE_REGISTRIES);
 	ck_assert_int_eq(freshness_name(p->freshness, 0, "dc1", "http", true), 0);

@@ -394,7 +394,7 @@ END_TEST
 START_TEST(the_names_of_one_address_have_one_ttl)
 {
 	static const struct service_options fast = { .name = "fast",
-						     .answer = { .ttl_s = 1, .stale_after_ms = 30000 } };
+						     .answer = { .ttl_s = 1, .age.stale_after_ms = 30000 } };
 
 	phone.zone.services = &fast;
 	phone.zone.n_services = 1;

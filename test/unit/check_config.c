@@ -69,7 +69,7 @@ START_TEST(defaults_are_those_of_the_manual)
 	ck_assert_uint_eq(z->answer.negative_ttl_s, 1);
 	ck_assert_uint_eq(z->answer.address_limit, 0);
 	ck_assert_int_eq(z->answer.health, HEALTH_RULE_PASSING);
-	ck_assert_uint_eq(z->answer.stale_after_ms, 30000);
+	ck_assert_uint_eq(z->answer.age.stale_after_ms, 30000);
 	ck_assert_uint_eq(z->answer.brake_ms, 10000);
 	ck_assert_uint_eq(z->n_services, 0);
 	config_destroy(c);

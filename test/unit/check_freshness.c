@@ -59,17 +59,63 @@ START_TEST(a_good_round_makes_young_a_bad_one_does_not)
 }
 END_TEST
 
-START_TEST(only_data_older_than_the_limit_is_stale)
+static const struct age_limits limits = { .stale_after_ms = 30000, .stale_max_ms = 3600000 };
+
+/* What is said of registries heard at 1000 and 3000, and one written in the configuration. */
+static const struct {
+	uint64_t mask, true_ms, now_ms;
+	enum age age;
+	size_t row;
+	uint64_t age_ms;
+} ages[] = {
+	{ 7, 0, 31000, AGE_FRESH, 0, 30000 },
+	{ 7, 0, 31001, AGE_STALE, 0, 30001 },
+	{ 6, 0, 33001, AGE_STALE, 1, 30001 },
+	{ 4, 0, 99999999, AGE_FRESH, 2, 0 },
+	{ 0, 0, 99999999, AGE_FRESH, 0, 0 },
+	{ 3, 0, 3601001, AGE_STALE, 0, 3600001 }, /* one of two has not expired */
+	{ 3, 0, 3603001, AGE_EXPIRED, 0, 3602001 },
+	{ 7, 0, 99999999, AGE_STALE, 0, 99998999 }, /* static instances never do */
+	{ 2, 2000, 32001, AGE_STALE, 1, 30001 },    /* the part that knows it is older than the registry */
+	{ 2, 5000, 33000, AGE_FRESH, 1, 30000 },    /* or is not */
+	{ 4, 2000, 99999999, AGE_FRESH, 2, 0 },
+};
+
+START_TEST(data_is_as_old_as_its_oldest_registry)
 {
 	hear(0, 1000);
 	hear(1, 3000);
 	hear(2, 0);
-	ck_assert_int_eq(freshness_find_stale(board, 7, 30000, 31000), -1);
-	ck_assert_int_eq(freshness_find_stale(board, 7, 30000, 31001), 0);
-	ck_assert_int_eq(freshness_find_stale(board, 6, 30000, 33001), 1);
-	ck_assert_int_eq(freshness_find_stale(board, 4, 30000, 99999999),
-			 -1); /* written in the configuration */
-	ck_assert_int_eq(freshness_find_stale(board, 0, 0, 99999999), -1);
+	const struct age_verdict v =
+		freshness_judge(board, ages[_i].mask, ages[_i].true_ms, &limits, ages[_i].now_ms);
+
+	ck_assert_int_eq(v.age, ages[_i].age);
+	ck_assert_uint_eq(v.age_ms, ages[_i].age_ms);
+	ck_assert_uint_eq(v.row, ages[_i].row);
+}
+END_TEST
+
+START_TEST(without_a_greatest_age_data_never_expires)
+{
+	const struct age_limits for_ever = { .stale_after_ms = 30000 };
+
+	hear(0, 1000);
+	ck_assert_int_eq(freshness_judge(board, 1, 0, &for_ever, UINT64_C(1) << 50).age, AGE_STALE);
+}
+END_TEST
+
+START_TEST(data_from_the_disk_is_stale_until_the_registry_speaks)
+{
+	struct freshness_view v;
+
+	freshness_restore(board, 0, 1000);
+	freshness_view(board, 0, 1500, &v);
+	ck_assert(v.spoken && v.restored);
+	ck_assert_uint_eq(v.age_ms, 500);
+	ck_assert_int_eq(freshness_judge(board, 1, 0, &limits, 1500).age, AGE_STALE);
+	ck_assert_int_eq(freshness_judge(board, 1, 0, &limits, 3601001).age, AGE_EXPIRED);
+	freshness_heard(board, 0, 1400);
+	ck_assert_int_eq(freshness_judge(board, 1, 0, &limits, 1500).age, AGE_FRESH);
 }
 END_TEST
 
@@ -113,7 +159,9 @@ int main(void)
 	tcase_add_checked_fixture(rows, set_up, tear_down);
 	tcase_add_test(rows, a_registry_starts_out_waiting);
 	tcase_add_test(rows, a_good_round_makes_young_a_bad_one_does_not);
-	tcase_add_test(rows, only_data_older_than_the_limit_is_stale);
+	tcase_add_loop_test(rows, data_is_as_old_as_its_oldest_registry, 0, sizeof(ages) / sizeof(ages[0]));
+	tcase_add_test(rows, without_a_greatest_age_data_never_expires);
+	tcase_add_test(rows, data_from_the_disk_is_stale_until_the_registry_speaks);
 	tcase_add_test(rows, a_row_is_inherited_whole);
 	tcase_add_test(rows, what_was_always_true_is_inherited_as_true_until_now);
 	suite_add_tcase(suite, rows);
