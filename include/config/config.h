@@ -21,6 +21,8 @@ struct config {
 	const char *user; /* "" : stay who we are */
 	struct server_options server;
 	struct forward_options forward;
+	const char *state_dir, *zone_of_host; /* of the feeding plane, which has copies of its own */
+	struct probe_options probe;
 	struct feed_options *feed; /* a parcel: set to NULL when it is handed on */
 };
 

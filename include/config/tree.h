@@ -54,6 +54,7 @@ enum row_type {
 	ROW_ZONE,        /* a domain name, or "" */
 	ROW_SELECTOR,    /* of labels, as Kubernetes has it */
 	ROW_PATH,        /* absolute */
+	ROW_DIRECTORY,   /* absolute, or "" */
 	ROW_URL,
 	ROW_BASE_URL,  /* paths are put behind it, so it has no query */
 	ROW_AGENT_URL, /* the same, or unix:///path */

@@ -14,6 +14,7 @@
 
 #include "base/address.h"
 #include "base/arena.h"
+#include "feed/probe.h"
 #include "model/inbox.h"
 #include "registry/registry.h"
 #include "zone/options.h"
@@ -29,6 +30,9 @@ struct feed_options {
 	size_t n_bootstrap;
 	struct endpoint *listen; /* our own addresses: for ns.ZONE, and never to be asked */
 	size_t n_listen;
+	const char *state_dir;    /* where what registries said last is kept; "": nowhere */
+	const char *zone_of_host; /* as registries name it; NULL: unknown */
+	struct probe_options probe;
 };
 
 /* Frees the arena and the struct itself, which must come from malloc(). NULL is fine. */

@@ -249,6 +249,9 @@ bool config_text_check(const struct config_row *row, const char *text, char erro
 	case ROW_PATH:
 		return text[0] == '/' ||
 		       config_refuse(error, "%s: \"%s\" is not an absolute path", row->key, text);
+	case ROW_DIRECTORY:
+		return text[0] == '\0' || text[0] == '/' ||
+		       config_refuse(error, "%s: \"%s\" is not an absolute path", row->key, text);
 	case ROW_URL:
 		return check_url(row, text, error);
 	case ROW_BASE_URL:

@@ -167,6 +167,20 @@ static void build_bootstrap(struct config_tree *t, struct config *c)
 					     feed->bootstrap, BOOTSTRAP_MAX);
 }
 
+/* Keys of the file itself that concern the feeding plane. */
+static void build_feed(struct config_tree *t, struct config *c)
+{
+	struct feed_options *feed = c->feed;
+
+	feed->state_dir = arena_text(&feed->arena, c->state_dir, strlen(c->state_dir));
+	if (c->zone_of_host != NULL)
+		feed->zone_of_host = arena_text(&feed->arena, c->zone_of_host, strlen(c->zone_of_host));
+	feed->probe = c->probe;
+	if (feed->state_dir == NULL || (c->zone_of_host != NULL && feed->zone_of_host == NULL))
+		t->out_of_memory = true;
+	build_bootstrap(t, c);
+}
+
 _Static_assert((int)FORWARD_UPSTREAMS_MAX <= (int)BOOTSTRAP_MAX, "all upstreams can be bootstrap servers");
 
 static int build(struct config_tree *t, struct config *c)
@@ -181,7 +195,8 @@ static int build(struct config_tree *t, struct config *c)
 
 	build_server(t, c);
 	build_forward(t, c);
-	build_bootstrap(t, c);
+	if (!t->out_of_memory && t->n_errors == 0)
+		build_feed(t, c);
 	config_build_registries(t, c->feed);
 	config_build_zones(t, c->feed);
 	if (t->out_of_memory)

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "model/freshness.h"
+#include "model/report.h"
 
 enum {
 	TTL_MAX_S = 30, /* a longer one would outlive the truth this program is for */
@@ -16,6 +17,8 @@ enum {
 static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
 static const char *const merges[] = { "first", "union", NULL };
 static const char *const health_rules[] = { "passing", "warning", "any", NULL };
+static const char *const probe_rules[] = { "none", "tcp", NULL };
+static const char *const near_rules[] = { "all", "zone", "subnet", NULL };
 
 /* clang-format off */
 
@@ -36,12 +39,31 @@ static const struct config_row top_rows[] = {
 	  .about = "TCP connections at a time, of each thread." },
 	{ "tcp-idle", ROW_DURATION_MS, AT(server.tcp_idle_ms), 100, 600000, .fallback = "10s",
 	  .about = "A TCP connection without a whole query for that long is closed." },
+	{ "state-dir", ROW_DIRECTORY, AT(state_dir), 0, CONFIG_PATH_MAX, .fallback = "/var/lib/phonebook",
+	  .about = "Where what the registries said last is kept, to be answered after a restart until they speak "
+	  "again; \"\": nowhere." },
+	{ "zone-of-host", ROW_TEXT, AT(zone_of_host), 1, INSTANCE_TEXT_MAX, .example = "rack-7",
+	  .about = "The zone this host is in, as registries name it: for near = zone." },
+	{ "probe-interval", ROW_DURATION_MS, AT(probe.interval_ms), 100, 3600000, .fallback = "5s",
+	  .about = "With probe = tcp: the pause between two connections to one instance; a random part is added." },
+	{ "probe-timeout", ROW_DURATION_MS, AT(probe.timeout_ms), 10, 60000, .fallback = "1s",
+	  .about = "A connection that takes longer has failed." },
+	{ "probe-down", ROW_COUNT, AT(probe.down), 1, 1000, .fallback = "3",
+	  .about = "After so many failures in a row an instance is left out." },
+	{ "probe-up", ROW_COUNT, AT(probe.up), 1, 1000, .fallback = "2",
+	  .about = "After so many connections in a row it is answered again." },
+	{ "probe-idle", ROW_DURATION_MS, AT(probe.idle_ms), 1000, 86400000, .fallback = "5m",
+	  .about = "A service that nobody has asked for during that time is not probed." },
+	{ "probe-rate", ROW_COUNT, AT(probe.rate), 1, 10000, .fallback = "100",
+	  .about = "Connections a second, to all instances together." },
+	{ "probe-max", ROW_COUNT, AT(probe.max), 1, 100000, .fallback = "2000",
+	  .about = "Instances that are probed; those beyond are answered as the registries say." },
 	{ "include", ROW_TEXTS, 0, 1, 64, .example = "/etc/phonebook/more.conf",
 	  .about = "Files to read after this one as if they stood here; they cannot include others." },
 };
 #undef AT
 
-#define ANSWER_ROWS(at, ttl, negative_ttl, limit, rule, stale, brake) \
+#define ANSWER_ROWS(at, ttl, negative_ttl, limit, rule, stale, stale_max, brake, probe_rule, near_rule, min, flaps, window, hold) \
 	{ "ttl", ROW_SECONDS, at(ttl_s), 0, TTL_MAX_S, .fallback = ttl, .example = "1s", \
 	  .about = "How long others may keep an answer, in whole seconds." }, \
 	{ "negative-ttl", ROW_SECONDS, at(negative_ttl_s), 0, TTL_MAX_S, .fallback = negative_ttl, .example = "1s", \
@@ -54,9 +76,27 @@ static const struct config_row top_rows[] = {
 	{ "stale-after", ROW_DURATION_MS, at(age.stale_after_ms), 1000, STALE_MAX_MS, .fallback = stale, .example = "1m", \
 	  .about = "Data older than this is still answered, but marked as stale (EDE 3) and with a TTL of 1; it should " \
 	  "be longer than the intervals of its registries." }, \
+	{ "stale-max", ROW_DURATION_MS, at(age.stale_max_ms), 0, STALE_MAX_MS, .fallback = stale_max, .example = "10m", \
+	  .about = "Data older than this is answered no more, but with SERVFAIL (EDE 22), and not loaded after a " \
+	  "restart; 0: for ever." }, \
 	{ "brake", ROW_DURATION_MS, at(brake_ms), 0, 3600000, .fallback = brake, .example = "0", \
 	  .about = "How long an answer of a registry asked over a network, in which a service has lost all instances, " \
-	  "or more than half of 4 or more, is held back unless a second one says so too; 0: not at all." }
+	  "or more than half of 4 or more, is held back unless a second one says so too; 0: not at all." }, \
+	{ "probe", ROW_WORD, at(probe), 0, 0, .fallback = probe_rule, .example = "tcp", .words = probe_rules, \
+	  .about = "tcp: this host connects to instances that are asked for, and leaves out those where nobody " \
+	  "answers, but never more than half of a service." }, \
+	{ "near", ROW_WORD, at(near), 0, 0, .fallback = near_rule, .example = "subnet", .words = near_rules, \
+	  .about = "zone: only instances in the zone of this host (zone-of-host) are answered; subnet: only those in a " \
+	  "subnet of this host; all, where too few are so near." }, \
+	{ "near-min", ROW_COUNT, at(near_min), 1, 65535, .fallback = min, .example = "2", \
+	  .about = "How many near instances are enough." }, \
+	{ "flap-limit", ROW_COUNT, at(flap_limit), 0, 1000, .fallback = flaps, .example = "4", \
+	  .about = "An instance that comes, goes or changes its health more often than this within flap-window is " \
+	  "left out; 0: none is." }, \
+	{ "flap-window", ROW_DURATION_MS, at(flap_window_ms), 1000, 3600000, .fallback = window, .example = "5m", \
+	  .about = "The time in which changes are counted." }, \
+	{ "flap-hold", ROW_DURATION_MS, at(flap_hold_ms), 1000, 3600000, .fallback = hold, .example = "10s", \
+	  .about = "How long an instance must have been good before it is answered again." }
 
 #define AT(member) offsetof(struct zone_options, member)
 #define AT_ANSWER(member) offsetof(struct zone_options, answer.member)
@@ -66,14 +106,16 @@ static const struct config_row zone_rows[] = {
 	  "file." },
 	{ "merge", ROW_WORD, AT(merge), 0, 0, .fallback = "first", .words = merges,
 	  .about = "first: the first registry that knows a service decides alone; union: all of them together." },
-	ANSWER_ROWS(AT_ANSWER, "2s", "1s", "0", "passing", "30s", "10s"),
+	ANSWER_ROWS(AT_ANSWER, "2s", "1s", "0", "passing", "30s", "1h", "10s", "none", "all", "1", "0", "1m",
+		    "30s"),
 };
 #undef AT_ANSWER
 #undef AT
 
 /* Without defaults: what a service does not say, its zone says. */
 #define AT(member) offsetof(struct answer_options, member)
-static const struct config_row service_rows[] = { ANSWER_ROWS(AT, NULL, NULL, NULL, NULL, NULL, NULL) };
+static const struct config_row service_rows[] = { ANSWER_ROWS(AT, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+							      NULL, NULL, NULL, NULL) };
 #undef AT
 
 static const struct config_row forward_rows[] = {
@@ -114,7 +156,10 @@ static const struct config_kind *const kinds[BLOCK_KINDS] = {
 
 /* Keys and blocks of later versions: better said than "unknown". */
 static const char *const later[] = {
-	"state-dir", "control", "metrics", "cache", "probe", "stale-max", "resolv-conf",
+	"control",
+	"metrics",
+	"cache",
+	"resolv-conf",
 };
 
 const struct config_kind *config_kind(enum block_kind kind)

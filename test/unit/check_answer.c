@@ -119,27 +119,9 @@ static const struct {
 	{ "example.com", RRTYPE_A, "not ours" },
 };
 
-/* The serial is a moment; everything else is fixed. */
-static void replace_serial(char *text)
-{
-	char *at = strstr(text, "hostmaster.service.local. ");
-
-	if (at == NULL)
-		return;
-	at += strlen("hostmaster.service.local. ");
-	char *end = at + strspn(at, "0123456789");
-	ck_assert_ptr_ne(at, end);
-	memmove(at + 6, end, strlen(end) + 1);
-	memcpy(at, "SERIAL", 6);
-}
-
 START_TEST(the_answer_is_this)
 {
-	char text[8192];
-
-	snprintf(text, sizeof(text), "%s", phone_text(&phone, vectors[_i].name, vectors[_i].type));
-	replace_serial(text);
-	ck_assert_str_eq(text, vectors[_i].text);
+	ck_assert_str_eq(phone_text(&phone, vectors[_i].name, vectors[_i].type), vectors[_i].text);
 }
 END_TEST
 

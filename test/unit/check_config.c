@@ -306,12 +306,10 @@ static const struct {
 	{ "static \"a\" {\ninstance \"10.0.0.1\" {} }", "FILE:2: instance \"10.0.0.1\": service is missing" },
 	{ "forward \".\" {}", "FILE:1: forward \".\": upstreams is missing" },
 	/* not in this version */
-	{ "\nstate-dir = \"/x\"", "FILE:2: state-dir: not built into this version" },
+	{ "\nmetrics = \"/x\"", "FILE:2: metrics: not built into this version" },
 	{ "control = \"\"", "control: not built into" },
 	{ "metrics = \"x\"", "metrics: not built into" },
 	{ "cache { size = 1MiB }", "cache: not built into" },
-	{ "zone \"a.b\" { probe = none }", "probe: not built into" },
-	{ "zone \"a.b\" { stale-max = 1h }", "stale-max: not built into" },
 	{ "forward \".\" { resolv-conf = \"/x\" }", "resolv-conf: not built into" },
 	{ "\nforward \"corp.example\" { upstreams = 192.0.2.1 }",
 	  "FILE:2: forward \"corp.example\": only \".\"" },
