@@ -69,21 +69,21 @@ static void tell_client_certificate(struct transfer *t, const char *text)
 
 static void tell_unknown(struct transfer *t, const char *problem)
 {
-	char text[WHO_MAX];
 	const char *ca = t->http->ca_file;
+	char server[WHO_MAX];
 
 	if (ca != NULL)
-		transfer_fail(t, -EPROTO, "certificate not accepted: %s: %s ca-file \"%s\"", who(t, text),
-			      problem, ca);
+		transfer_fail(t, -EPROTO, "certificate not accepted: %s: %s in ca-file \"%s\"",
+			      who(t, server), problem, ca);
 	else
 		transfer_fail(
 			t, -EPROTO,
-			"certificate not accepted: %s: %s the authorities this host trusts; ca-file can "
-			"name others",
-			who(t, text), problem);
+			"certificate not accepted: %s: %s among the authorities this host trusts; ca-file "
+			"can name others",
+			who(t, server), problem);
 }
 
-/* The issuers come first: theirs is the longer text. */
+/* In this order: what a chain ends with is a self-signed certificate too. */
 static void tell_server_certificate(struct transfer *t, const char *text)
 {
 	static const char other_names[] = "the certificate is for other names";
@@ -94,10 +94,10 @@ static void tell_server_certificate(struct transfer *t, const char *text)
 		{ "certificate has expired", "the certificate has expired", false },
 		{ "certificate is not yet valid", "the certificate is not valid yet; is the clock right?",
 		  false },
-		{ "certificate in certificate chain", "its authority is not among", true },
-		{ "signed certificate", "a self-signed certificate that is not among", true },
-		{ "issuer certificate", "not signed by any of", true },
-		{ "verify the first certificate", "not signed by any of", true },
+		{ "certificate in certificate chain", "its authority is not", true },
+		{ "signed certificate", "a self-signed certificate that is not", true },
+		{ "issuer certificate", "not signed by anything", true },
+		{ "verify the first certificate", "not signed by anything", true },
 		{ "certificate revoked", "the certificate has been revoked", false },
 		{ "target host", other_names, false },
 		{ "target ip", other_names, false },
