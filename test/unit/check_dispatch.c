@@ -14,7 +14,7 @@
 #define SHOP    "shop.service.local"
 #define FOREIGN "www.example"
 
-enum { CROWD = 300, UDP_SOCKET = 77 };
+enum { CROWD = 300, WAITING = 256, UDP_SOCKET = 77 };
 
 static struct event_base *loop;
 static struct phone phone;
@@ -67,9 +67,9 @@ static void start(enum zone_data data)
 	table_builder_set_zone_data(phone.builder, 0, data);
 	phone_publish(&phone);
 	dispatcher = (struct dispatcher){ .table = phone.table, .answerer = phone.answerer };
-	ck_assert_int_eq(forwarder_create(loop, &no_upstreams, deliver, &delivered, &dispatcher.forwarder),
-			 0);
-	ck_assert_int_eq(hold_create(loop, again, NULL, &dispatcher.hold), 0);
+	ck_assert_int_eq(
+		forwarder_create(loop, &no_upstreams, NULL, deliver, &delivered, &dispatcher.forwarder), 0);
+	ck_assert_int_eq(hold_create(loop, WAITING, again, NULL, &dispatcher.hold), 0);
 }
 
 static void setup(void)
@@ -344,7 +344,7 @@ START_TEST(without_room_to_wait_the_answer_is_what_it_is)
 	const struct question unknown = { .name = "none.service.local" };
 
 	start(ZONE_SILENT);
-	for (int i = 0; i < HOLD_QUERIES_MAX; i++)
+	for (int i = 0; i < WAITING; i++)
 		ck_assert_int_eq(dispatch(&unknown, false, PATIENCE_NEW), DISPATCH_HELD);
 	expect(&unknown, "SERVFAIL ede 14");
 }
