@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "wire/rdata.h"
 #include "zone/rows.h"
 
@@ -34,7 +35,13 @@ static bool name_below(const struct name *base, const char *first, const char *s
 
 static bool underscore(const char *text, char ret[LABEL_OCTETS_MAX + 1])
 {
-	return (size_t)snprintf(ret, LABEL_OCTETS_MAX + 1, "_%s", text) <= LABEL_OCTETS_MAX;
+	const size_t len = strlen(text);
+
+	if (1 + len > LABEL_OCTETS_MAX)
+		return false;
+	ret[0] = '_';
+	memcpy(ret + 1, text, len + 1);
+	return true;
 }
 
 static void add_owner(struct work *w, enum owner_rank rank, const struct name *name, const struct sets *sets)
@@ -139,7 +146,7 @@ static void for_each_label(struct work *w, struct handle *handles, size_t n, con
 {
 	struct row **rows = rows_allocate(&w->rows, n, sizeof(struct row *));
 
-	qsort(handles, n, sizeof(*handles), compare_handles);
+	sort_items(handles, n, sizeof(*handles), compare_handles);
 	for (size_t i = 0, next; rows != NULL && i < n; i = next) {
 		size_t n_rows = 0;
 
@@ -333,7 +340,7 @@ static void add_reverse_names(struct work *w)
 			all[n++] = (struct reverse){ &row->at[a],
 						     row->instance->name ? row->instance->name : "" };
 	}
-	qsort(all, n, sizeof(*all), compare_reverse);
+	sort_items(all, n, sizeof(*all), compare_reverse);
 	for (size_t i = 0, next; i < n; i = next) {
 		size_t n_names = 1;
 

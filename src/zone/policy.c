@@ -141,9 +141,13 @@ static int gather(const struct zone_options *z, struct snapshot *const snapshots
 /* Those that are answered first, both parts in the order they came in. */
 static int part(struct selection *s)
 {
-	struct member *out = malloc((s->n_all + 1) * sizeof(*out));
 	size_t n_out = 0;
 
+	for (s->n = 0; s->n < s->n_all && s->members[s->n].left_out == LEFT_OUT_NOT;)
+		s->n++;
+	if (s->n == s->n_all)
+		return 0;
+	struct member *out = malloc(s->n_all * sizeof(*out));
 	if (out == NULL)
 		return -ENOMEM;
 	s->n = 0;
@@ -153,8 +157,7 @@ static int part(struct selection *s)
 		else
 			out[n_out++] = s->members[i];
 	}
-	if (n_out > 0)
-		memcpy(s->members + s->n, out, n_out * sizeof(*out));
+	memcpy(s->members + s->n, out, n_out * sizeof(*out));
 	free(out);
 	return 0;
 }
