@@ -28,7 +28,7 @@ static int add_member(struct selection *s, const struct instance *i, addresses_f
 	if (i->address.len == 0) {
 		struct address found[POLICY_ADDRESSES_MAX];
 
-		m.n_addresses = addresses(context, i->host, found);
+		m.n_addresses = addresses(context, instance_host(i), found);
 		if (m.n_addresses == 0)
 			return 0;
 		struct address *kept = arena_alloc(&s->arena, m.n_addresses * sizeof(*found));
@@ -53,17 +53,18 @@ static int add_service(struct selection *s, const struct service *service, addre
 		return -ENOMEM;
 	s->members = more;
 	for (size_t i = 0; r == 0 && i < service->n_instances; i++)
-		r = add_member(s, &service->instances[i], addresses, context);
+		r = add_member(s, service->instances[i], addresses, context);
 	return r;
 }
 
 /* Where an instance is: what makes it the same in two registries, whatever they call it. */
 static int compare_place(const struct instance *a, const struct instance *b)
 {
+	const char *x = instance_host(a), *y = instance_host(b);
 	int order = memcmp(&a->address, &b->address, sizeof(a->address));
 
 	if (order == 0)
-		order = strcmp(a->host != NULL ? a->host : "", b->host != NULL ? b->host : "");
+		order = strcmp(x != NULL ? x : "", y != NULL ? y : "");
 	if (order == 0)
 		order = (a->port > b->port) - (a->port < b->port);
 	return order;
