@@ -119,7 +119,7 @@ static inline const char *instance_zone(const struct instance *in)
 	return instance_text(in, in->zone_at);
 }
 
-/* The tag of that index, below n_tags. The next one stands behind its NUL. */
+/* The tag of that index. The next one stands behind its NUL; at n_tags there is none to be read. */
 const char *instance_tag(const struct instance *in, size_t i);
 
 /* The metadata of that index, below n_metadata. */
