@@ -180,7 +180,7 @@ void publisher_update(struct publisher *p, const struct snapshot *before, const 
 static bool has_hosts(const struct service *s)
 {
 	for (size_t i = 0; i < s->n_instances; i++) {
-		if (s->instances[i].host != NULL)
+		if (instance_host(s->instances[i]) != NULL)
 			return true;
 	}
 	return false;
@@ -214,8 +214,8 @@ static void watch_visited(void *context, const struct service *s)
 	struct address ignored[RESOLVER_ADDRESSES_MAX];
 
 	for (size_t i = 0; i < s->n_instances; i++) {
-		if (s->instances[i].host != NULL)
-			resolver_watch(context, s->instances[i].host, ignored);
+		if (instance_host(s->instances[i]) != NULL)
+			resolver_watch(context, instance_host(s->instances[i]), ignored);
 	}
 }
 
