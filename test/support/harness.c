@@ -134,6 +134,25 @@ bool harness_wait(bool (*done)(void *context), void *context, unsigned limit_ms)
 	return true;
 }
 
+uint64_t slowed(uint64_t ms)
+{
+	const char *multiplier = getenv("CK_TIMEOUT_MULTIPLIER");
+	const unsigned long n = multiplier != NULL ? strtoul(multiplier, NULL, 10) : 1;
+
+	return n > 1 ? ms * n : ms;
+}
+
+bool harness_has_ip6(void)
+{
+	const struct sockaddr_in6 at = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const bool has = fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 char *harness_make_dir(void)
 {
 	char *dir = strdup("/tmp/phonebook-test-XXXXXX");

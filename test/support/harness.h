@@ -24,6 +24,12 @@ uint16_t harness_free_port(void);
  * last. */
 bool harness_wait(bool (*done)(void *context), void *context, unsigned limit_ms);
 
+/* ms, or as much longer as CK_TIMEOUT_MULTIPLIER says this run is slower. */
+uint64_t slowed(uint64_t ms);
+
+/* Whether ::1 is an address of this machine. */
+bool harness_has_ip6(void);
+
 /* A new directory below /tmp, and its removal with all files in it (one level). */
 char *harness_make_dir(void);
 void harness_remove_dir(char *dir);
