@@ -75,7 +75,8 @@ check()
 # output of whoever has started us open.
 end_leftovers()
 {
-	left=$(env -u PHONEBOOK_TEST_RUN grep -lszxF "PHONEBOOK_TEST_RUN=$scratch" /proc/[0-9]*/environ) || return 0
+	left=$(env -u PHONEBOOK_TEST_RUN grep -lszxF "PHONEBOOK_TEST_RUN=$scratch" /proc/[0-9]*/environ)
+	[ -n "$left" ] || return
 	for each in $left; do
 		pid=${each#/proc/}
 		pid=${pid%/environ}
