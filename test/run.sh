@@ -29,6 +29,7 @@ limit_s=1080 # for everything
 side_by_side=$(($(nproc) > 1 ? 8 : 4))
 
 scratch=$(mktemp -d) || exit 1
+ahead= # the shell that compiles while tests wait
 export PHONEBOOK_TEST_RUN="$scratch" # the mark of all that is started from here
 # A compiler cache, where there is one, wants to write at home.
 [ -w "${HOME:-/nonexistent}" ] || export CCACHE_DISABLE=1
@@ -71,24 +72,36 @@ check()
 
 # --- the end, however it comes ---
 
-# What still runs and has our mark was left behind by a test. That is a failure of its own; and it would keep the
-# output of whoever has started us open.
+# The numbers of those who run with our mark. Not those of env and grep, who look for it.
+find_marked()
+{
+	env -u PHONEBOOK_TEST_RUN grep -lszxF "PHONEBOOK_TEST_RUN=$scratch" /proc/[0-9]*/environ | cut -d / -f 3
+}
+
+# Who still runs was left behind by a test. That is a failure of its own; and it would keep the output of whoever has
+# started us open. Several times: one may be about to start another.
 end_leftovers()
 {
-	left=$(env -u PHONEBOOK_TEST_RUN grep -lszxF "PHONEBOOK_TEST_RUN=$scratch" /proc/[0-9]*/environ)
+	left=$(find_marked)
 	[ -n "$left" ] || return
-	for each in $left; do
-		pid=${each#/proc/}
-		pid=${pid%/environ}
-		echo "left behind: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-		kill -KILL "$pid"
+	echo "left behind:"
+	for pid in $left; do
+		tr '\0' ' ' <"/proc/$pid/cmdline"
+		echo
 	done 2>/dev/null
 	count 0 1
+	for try in 1 2 3 4 5; do
+		kill -KILL $left
+		sleep 0.2
+		left=$(find_marked)
+		[ -n "$left" ] || return
+	done 2>/dev/null
 }
 
 conclude()
 {
 	trap '' HUP INT TERM
+	[ -z "$ahead" ] || kill "$ahead" 2>/dev/null
 	end_leftovers
 	touch "$scratch/counts"
 	passed=$(awk '{ n += $1 } END { print n + 0 }' "$scratch/counts")
@@ -169,7 +182,6 @@ build()
 }
 
 # Compiles what comes later while tests wait. Nobody judges that here: build() will say what is wrong.
-ahead=
 build_ahead() # NAME...
 {
 	for name in "$@"; do
