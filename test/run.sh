@@ -72,10 +72,11 @@ check()
 
 # --- the end, however it comes ---
 
-# The numbers of those who run with our mark. Not those of env and grep, who look for it.
+# The numbers of those who run with our mark, but not of those who look for it.
 find_marked()
 {
-	env -u PHONEBOOK_TEST_RUN grep -lszxF "PHONEBOOK_TEST_RUN=$scratch" /proc/[0-9]*/environ | cut -d / -f 3
+	env -u PHONEBOOK_TEST_RUN sh -c \
+		'grep -lszxF "PHONEBOOK_TEST_RUN=$1" /proc/[0-9]*/environ | cut -d / -f 3' - "$scratch"
 }
 
 # Who still runs was left behind by a test. That is a failure of its own; and it would keep the output of whoever has
