@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "harness.h"
 
-enum { ROOM = 200, LIMIT_MS = 10000, EARLY_MS = 50 /* clocks and timers round */ };
+enum { ROOM = 256, LIMIT_MS = 10000, EARLY_MS = 50 /* clocks and timers round */ };
 
 static struct event_base *loop;
 static struct hold *hold;
