@@ -10,6 +10,9 @@
  * laptop. */
 uint64_t clock_ms(void);
 
+/* The same in microseconds, for work that takes less than one of those. */
+uint64_t clock_us(void);
+
 /* Seconds since 1970, as the host believes. */
 uint64_t clock_wall_s(void);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "feed/files.h"
+#include "feed/file_reader.h"
 #include "feed/http_pause.h"
 #include "feed/secret.h"
 
@@ -31,6 +31,10 @@ enum {
 	LIVE_LAG_MAX_MS = 5000,
 
 	OPEN_MIN_MS = 1000, /* a watch that has been kept for so long after a failure is one */
+
+	/* Later than timers are in a loop that has time; and long enough for two turns of one that has not.
+	 */
+	LATE_MS = 20,
 };
 
 static void begin_request(struct errand *e);
@@ -95,6 +99,17 @@ static void end_request(struct errand *e)
 	crew_leave(e);
 }
 
+/* Told by the kind that it is over: nothing is asked for any more. To be called last. */
+static void leave_if_quit(struct errand *e)
+{
+	struct crew *c = e->crew;
+
+	if (!e->has_quit)
+		return;
+	tell(e, ERRAND_GONE, NULL);
+	crew_stop(c, e->resource);
+}
+
 static void start_round(struct errand *e)
 {
 	struct crew *c = e->crew;
@@ -106,9 +121,16 @@ static void start_round(struct errand *e)
 	e->retry_after_ms = e->fresh_for_ms = 0;
 	e->refused = false;
 	e->n_requests = 0;
-	e->started_ms = clock_ms();
-	begin_request(e); /* the errand may be gone after it */
+	begin_request(e);
+	leave_if_quit(e);
 	crew_wake(c);
+}
+
+/* The timer may run out in a turn of the loop that was late for it. Whatever came meanwhile is heard first:
+ * the server may have hung up in time. */
+static bool is_late(const struct errand *e)
+{
+	return clock_ms() - e->due_ms > LATE_MS;
 }
 
 /* While the server keeps a request, the timer says that it has done so for a while. */
@@ -118,43 +140,28 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (e->is_asking)
-		note_open(e);
-	else
+	if (!e->is_asking)
 		start_round(e);
+	else if (is_late(e))
+		errand_arm(e, LATE_MS);
+	else
+		note_open(e);
 }
 
-/* The kernel may have missed something, or lie on another host: all files are looked at as often as without
- * it.
- */
-static bool may_read_changed(const struct errand *e)
-{
-	return e->has_changes && e->has_spoken && !e->is_failing &&
-	       (e->schedule.interval_ms == 0 || clock_ms() < e->look_ms);
-}
-
-/* At once after a while of quiet; but programs that come and go all the time must not make us read all day.
- */
-static void on_file_change(void *context)
+static void on_file_change(void *context, uint64_t wait_ms)
 {
 	struct errand *e = context;
-	const uint64_t now_ms = clock_ms();
 
-	e->has_changes = true;
-	const uint64_t took_ms = may_read_changed(e) ? e->changed_took_ms : e->took_ms;
-	const uint64_t may_ms = e->ended_ms + schedule_after_work(took_ms);
-	if (now_ms >= may_ms)
+	if (wait_ms == 0)
 		start_round(e);
-	else if (!e->is_asking && errand_is_after(e, may_ms))
-		errand_arm(e, may_ms - now_ms);
+	else if (!e->is_asking && errand_is_after(e, clock_ms() + wait_ms))
+		errand_arm(e, wait_ms);
 }
 
 /* --- how a round ends --- */
 
 static void conclude(struct errand *e)
 {
-	e->ended_ms = clock_ms();
-	*(e->is_partial ? &e->changed_took_ms : &e->took_ms) = e->ended_ms - e->started_ms;
 	set_flag(&e->is_concluded, true, &e->crew->n_concluded);
 }
 
@@ -305,18 +312,6 @@ static void note_object(struct errand *e)
 	note_opening(e);
 }
 
-/* Its files are still being gone through: see read_files(). */
-static void quit(struct errand *e)
-{
-	struct crew *c = e->crew;
-
-	e->has_quit = true;
-	if (e->is_reading_files)
-		return;
-	tell(e, ERRAND_GONE, NULL);
-	crew_stop(c, e->resource);
-}
-
 /* --- results --- */
 
 static void note_pause(struct errand *e, const struct fetch_result *result, uint64_t pause_ms)
@@ -339,7 +334,7 @@ static bool go_on(struct errand *e, const struct fetch_result *result, int step,
 		fail(e, result->error != 0 ? result->error : step,
 		     error[0] != '\0' ? error : strerror(-step));
 	else if (step == STEP_STOP)
-		quit(e);
+		e->has_quit = true;
 	else if (step == STEP_ASK && e->n_requests < ROUND_REQUESTS_MAX) {
 		end_request(e);
 		begin_request(e);
@@ -385,6 +380,7 @@ static void on_heard(void *context, const struct fetch_result *result, uint64_t 
 		note_opening(e);
 	else
 		take(e, result);
+	leave_if_quit(e);
 }
 
 /* --- requests --- */
@@ -393,43 +389,42 @@ static void on_heard(void *context, const struct fetch_result *result, uint64_t 
 static int take_file(void *context, const struct fetch_result *result)
 {
 	struct errand *e = context;
+
+	e->is_partial = result->partial;
 	const bool goes_on = take(e, result);
 	const bool is_whole = result->last && !e->is_failing && !e->has_quit;
-
 	return goes_on || is_whole ? 0 : -ECANCELED;
 }
 
-static int read_all_or_changed(struct errand *e)
+static int create_reader(struct errand *e)
 {
-	int r = -EAGAIN;
+	const struct file_reader_options o = { .loop = e->crew->o.loop,
+					       .path = e->request.path,
+					       .max_size = e->request.max_size,
+					       .changed = on_file_change,
+					       .take = take_file,
+					       .context = e };
 
-	e->is_partial = may_read_changed(e);
-	e->has_changes = false;
-	if (e->is_partial)
-		r = files_read_changed(e->files, take_file, e);
-	if (r != -EAGAIN)
-		return r;
-	e->is_partial = false;
-	return files_read(e->files, take_file, e);
+	return e->reader != NULL ? 0 : file_reader_create(&o, &e->reader);
+}
+
+/* The kernel may have missed a change, or the files lie on another host: all of them are looked at as often
+ * as without being told of changes. */
+static bool has_to_look_at_all(const struct errand *e)
+{
+	return !e->has_spoken || e->is_failing || (e->schedule.interval_ms > 0 && clock_ms() >= e->look_ms);
 }
 
 /* Files are watched and read here. */
 static void read_files(struct errand *e)
 {
-	if (e->files == NULL && files_create(e->crew->o.loop, e->request.path, e->request.max_size,
-					     on_file_change, e, &e->files) != 0) {
-		fail(e, -ENOMEM, "out of memory");
-		return;
-	}
-	e->is_asking = e->is_reading_files = true;
-	const int r = read_all_or_changed(e);
-	e->is_reading_files = false;
-	if (e->has_quit)
-		quit(e);
-	else if (r < 0 && r != -ECANCELED)
+	int r = create_reader(e);
+
+	e->is_asking = true;
+	if (r == 0)
+		r = file_reader_read(e->reader, has_to_look_at_all(e));
+	if (r < 0 && r != -ECANCELED)
 		fail(e, r, strerror(-r));
-	else if (r == 0 && e->is_asking)
-		take(e, &(struct fetch_result){ .status = 200, .last = true, .body = "" });
 }
 
 static void read_secret(struct errand *e)
@@ -526,7 +521,7 @@ void errand_destroy(struct errand *e)
 	struct crew *c = e->crew;
 
 	end_request(e);
-	files_destroy(e->files);
+	file_reader_destroy(e->reader);
 	event_free(e->timer);
 	set_live(e, false);
 	set_flag(&e->is_concluded, false, &c->n_concluded);

@@ -512,6 +512,18 @@ END_TEST
 
 /* --- watches --- */
 
+static bool is_opening(void *timer)
+{
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	return event_pending(timer, EV_TIMEOUT, NULL);
+}
+
+static bool never(void *unused)
+{
+	(void)unused;
+	return false;
+}
+
 /* A list by the first request, then a watch, as the kinds that are told of changes do. After a failure it is
  * the list again. */
 static struct thing *start_watch(bool vital)
@@ -642,6 +654,29 @@ START_TEST(only_a_watch_that_lasts_is_a_recovery)
 	await_live();
 	ck_assert_uint_eq(crew.n_failing, 0);
 	ck_assert_uint_ge(clock_ms() - t->opened_ms, 950);
+}
+END_TEST
+
+/* The loop was busy when the watch had lasted for a second, and when it broke. */
+START_TEST(a_watch_that_broke_while_the_loop_was_late_has_not_recovered)
+{
+	struct thing *t = start_watch(true);
+
+	fake_registry_end(server, "/watch", true);
+	await(&n_news[ERRAND_FAILED], 1);
+	fake_registry_answer_at(server, "/watch", &(struct fake_answer){ .open = true, .chunked = true });
+	const unsigned n = t->n_watched + 1;
+	await(&t->n_watched, n);
+	const struct errand *e = t->res.runner;
+	const struct event *timer = e->timer;
+	ck_assert(harness_wait(is_opening, (void *)timer, LIMIT_MS));
+	harness_wait(never, NULL, 1100);
+	event_active(e->timer, EV_TIMEOUT, 0); /* before what is heard from the server in this turn */
+	fake_registry_end(server, "/watch", true);
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+	ck_assert_uint_eq(crew.n_failing, 1);
+	await(&n_news[ERRAND_FAILED], 2);
+	ck_assert_uint_eq(crew.n_failing, 1);
 }
 END_TEST
 
@@ -776,6 +811,16 @@ START_TEST(a_file_may_stop_its_resource)
 }
 END_TEST
 
+START_TEST(a_path_that_cannot_be_one_is_told_as_that)
+{
+	things[0].source = FETCH_FILES;
+	things[0].path = "";
+	start(0, STEP_PAUSE);
+	await(&n_news[ERRAND_FAILED], 1);
+	ck_assert_str_eq(last_error, "Invalid argument");
+}
+END_TEST
+
 START_TEST(a_secret_is_read_like_any_answer)
 {
 	char *dir = harness_make_dir(), path[256];
@@ -897,6 +942,7 @@ int main(void)
 	tcase_add_loop_test(watches,
 			    a_watch_that_breaks_was_true_until_then_and_one_that_falls_silent_was_not, 0, 4);
 	tcase_add_test(watches, only_a_watch_that_lasts_is_a_recovery);
+	tcase_add_test(watches, a_watch_that_broke_while_the_loop_was_late_has_not_recovered);
 	tcase_add_test(watches, an_object_counts_at_once_but_is_no_recovery);
 	tcase_add_loop_test(watches, a_hint_brings_forward_what_is_due_later, 0, 2);
 	tcase_add_loop_test(watches, a_hint_changes_nothing_for_one_under_way_or_failing, 0, 2);
@@ -904,6 +950,7 @@ int main(void)
 	tcase_add_test(ends, errands_can_be_stopped_in_any_state);
 	tcase_add_test(ends, a_file_that_stays_as_it_was_is_not_read_again);
 	tcase_add_loop_test(ends, a_file_may_stop_its_resource, 0, 2);
+	tcase_add_test(ends, a_path_that_cannot_be_one_is_told_as_that);
 	tcase_add_test(ends, a_secret_is_read_like_any_answer);
 	tcase_add_test(ends, a_change_of_a_file_is_read_by_itself_and_puts_nothing_off);
 	tcase_add_test(ends, changes_all_the_time_do_not_keep_from_looking_at_all_files);
