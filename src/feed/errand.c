@@ -10,6 +10,7 @@
 #include "feed/file_reader.h"
 #include "feed/http_pause.h"
 #include "feed/secret.h"
+#include "feed/standing.h"
 
 enum {
 	/* A server that returns from every long poll at once would be asked all day. Eight in a row are a
@@ -18,9 +19,6 @@ enum {
 	AGAIN_REFILL_MS = 1000,
 
 	ROUND_REQUESTS_MAX = 10000, /* five million instances in pages of 500: a list without an end */
-
-	/* A connection that was held for so long was one, and what was known held until it broke. */
-	HELD_MIN_MS = 1000,
 
 	/* What was refused so often in a row is refused: with the pauses of a failure these are the first few
 	 * seconds. */
@@ -39,28 +37,6 @@ enum {
 
 static void begin_request(struct errand *e);
 static void note_open(struct errand *e);
-
-/* --- how it is doing --- */
-
-static void set_flag(bool *flag, bool value, size_t *count)
-{
-	*count += value;
-	*count -= *flag;
-	*flag = value;
-}
-
-static void set_live(struct errand *e, bool live)
-{
-	set_flag(&e->is_live, live, &e->crew->n_live);
-}
-
-/* What was said was true until then. */
-static void set_heard(struct errand *e, uint64_t heard_ms)
-{
-	e->heard_ms = heard_ms;
-	if (heard_ms > e->crew->heard_ms)
-		e->crew->heard_ms = heard_ms;
-}
 
 static bool is_watch(const struct fetch_request *r)
 {
@@ -160,44 +136,6 @@ static void on_file_change(void *context, uint64_t wait_ms)
 
 /* --- how a round ends --- */
 
-static void conclude(struct errand *e)
-{
-	set_flag(&e->is_concluded, true, &e->crew->n_concluded);
-}
-
-/* What was said was true until now, or was that already a while ago. */
-static void note_heard(struct errand *e)
-{
-	const uint64_t now_ms = clock_ms(), lag_ms = e->resource->lag_ms;
-
-	set_heard(e, now_ms > lag_ms ? now_ms - lag_ms : 0);
-	set_flag(&e->has_spoken, true, &e->crew->n_spoken);
-}
-
-static void recover(struct errand *e)
-{
-	e->schedule.failures = e->n_refused = 0;
-	set_flag(&e->is_failing, false, &e->crew->n_failing);
-}
-
-/* What a request ends with that found nobody there, or nobody any more. */
-static bool is_silence(int error)
-{
-	return error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH ||
-	       error == -ECONNREFUSED;
-}
-
-/* A registry that kept us waiting until it hung up would have told of a change until then; of one that fell
- * silent nobody knows. */
-static void note_broken(struct errand *e, int error)
-{
-	const uint64_t now_ms = clock_ms();
-
-	if (e->is_live && now_ms - e->asked_ms >= HELD_MIN_MS && !is_silence(error))
-		set_heard(e, now_ms);
-	set_live(e, false);
-}
-
 /* A server that has just started may refuse for a second or two what it allows: the API server of Kubernetes
  * does, until it has read its own rules. A poll comes again soon anyhow; but the interval of who waits for
  * changes is for a registry that cannot tell them, and long. */
@@ -213,10 +151,10 @@ static uint64_t pause_after_failure(struct errand *e)
 
 static void fail(struct errand *e, int error, const char *text)
 {
-	note_broken(e, error);
+	standing_note_broken(e, error);
 	end_request(e);
-	conclude(e);
-	set_flag(&e->is_failing, true, &e->crew->n_failing);
+	standing_conclude(e);
+	standing_note_failure(e);
 	ledger_abort(e->crew->o.ledger, &e->resource->part);
 	errand_arm(e, pause_after_failure(e));
 	tell(e, ERRAND_FAILED, text);
@@ -257,12 +195,12 @@ static void complete(struct errand *e, enum step step)
 {
 	const bool recovered = is_recovery(e, step);
 
-	set_live(e, false);
+	standing_set_live(e, false);
 	end_request(e);
-	conclude(e);
-	note_heard(e);
+	standing_conclude(e);
+	standing_note_heard(e);
 	if (recovered)
-		recover(e);
+		standing_recover(e);
 	if (step == STEP_PAUSE && e->is_partial)
 		resume_pause(e);
 	else if (step == STEP_PAUSE)
@@ -277,7 +215,7 @@ static void note_watch(struct errand *e)
 {
 	if (e->resource->lag_ms > LIVE_LAG_MAX_MS)
 		return;
-	set_live(e, true);
+	standing_set_live(e, true);
 	tell(e, ERRAND_CHANGED, NULL);
 }
 
@@ -286,8 +224,8 @@ static void note_open(struct errand *e)
 {
 	if (!e->has_spoken)
 		return;
-	note_heard(e);
-	recover(e);
+	standing_note_heard(e);
+	standing_recover(e);
 	note_watch(e);
 }
 
@@ -518,14 +456,9 @@ struct errand *errand_create(struct crew *c, struct resource *res)
 
 void errand_destroy(struct errand *e)
 {
-	struct crew *c = e->crew;
-
 	end_request(e);
 	file_reader_destroy(e->reader);
 	event_free(e->timer);
-	set_live(e, false);
-	set_flag(&e->is_concluded, false, &c->n_concluded);
-	set_flag(&e->has_spoken, false, &c->n_spoken);
-	set_flag(&e->is_failing, false, &c->n_failing);
+	standing_forget(e);
 	free(e);
 }
