@@ -21,6 +21,12 @@
 struct event_base;
 struct file_reader;
 
+enum file_reading {
+	READ_CHANGED, /* the files that have changed, if that is known; else all */
+	READ_ALL,
+	READ_ALL_IN_TURN, /* it was time for that, with changes or without: not paid for */
+};
+
 struct file_reader_options {
 	struct event_base *loop;
 	const char *path; /* a file, or a glob */
@@ -41,9 +47,9 @@ int file_reader_create(const struct file_reader_options *o, struct file_reader *
 
 void file_reader_destroy(struct file_reader *r); /* NULL is fine */
 
-/* Gives every file to take(), or if all need not be looked at, and it is known which have changed, those
- * only, as partial results. The last one is marked; where no file is there, it is one without a name. Returns
- * what take() said, if that broke it off, or why nothing could be given. */
-int file_reader_read(struct file_reader *r, bool all);
+/* Gives files to take(), those that have changed as partial results. The last one is marked; where no file is
+ * there, it is one without a name. Returns what take() said, if that broke it off, or why nothing could be
+ * given. */
+int file_reader_read(struct file_reader *r, enum file_reading what);
 
 #endif

@@ -3,17 +3,20 @@
 
 #include <time.h>
 
-uint64_t clock_us(void)
+uint64_t clock_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-uint64_t clock_ms(void)
+uint64_t clock_work_us(void)
 {
-	return clock_us() / 1000;
+	struct timespec worked;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &worked);
+	return (uint64_t)worked.tv_sec * 1000000 + (uint64_t)worked.tv_nsec / 1000;
 }
 
 uint64_t clock_wall_s(void)

@@ -348,9 +348,11 @@ static int create_reader(struct errand *e)
 
 /* The kernel may have missed a change, or the files lie on another host: all of them are looked at as often
  * as without being told of changes. */
-static bool has_to_look_at_all(const struct errand *e)
+static enum file_reading choose_reading(const struct errand *e)
 {
-	return !e->has_spoken || e->is_failing || (e->schedule.interval_ms > 0 && clock_ms() >= e->look_ms);
+	if (!e->has_spoken || e->is_failing)
+		return READ_ALL;
+	return e->schedule.interval_ms > 0 && clock_ms() >= e->look_ms ? READ_ALL_IN_TURN : READ_CHANGED;
 }
 
 /* Files are watched and read here. */
@@ -360,7 +362,7 @@ static void read_files(struct errand *e)
 
 	e->is_asking = true;
 	if (r == 0)
-		r = file_reader_read(e->reader, has_to_look_at_all(e));
+		r = file_reader_read(e->reader, choose_reading(e));
 	if (r < 0 && r != -ECANCELED)
 		fail(e, r, strerror(-r));
 }

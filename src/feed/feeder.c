@@ -95,7 +95,7 @@ static void log_memory(struct feeder *f, bool is_short)
 static void on_publish(evutil_socket_t fd, short what, void *arg)
 {
 	struct feeder *f = arg;
-	const uint64_t start_us = clock_us();
+	const uint64_t start_us = clock_work_us();
 
 	(void)fd;
 	(void)what;
@@ -103,7 +103,7 @@ static void on_publish(evutil_socket_t fd, short what, void *arg)
 	log_memory(f, is_short);
 	if (is_short)
 		arm(f->publish, RETRY_MS);
-	f->publish_took_us = clock_us() - start_us;
+	f->publish_took_us = clock_work_us() - start_us;
 	if (!event_pending(f->reclaim, EV_TIMEOUT, NULL))
 		arm(f->reclaim, RECLAIM_MS);
 	if (plan_is_ready(f->plan))
@@ -154,12 +154,12 @@ static void host_changed(void *context)
 static void on_hosts(evutil_socket_t fd, short what, void *arg)
 {
 	struct feeder *f = arg;
-	const uint64_t start_us = clock_us();
+	const uint64_t start_us = clock_work_us();
 
 	(void)fd;
 	(void)what;
 	plan_update_hosts(f->plan);
-	f->hosts_took_us = clock_us() - start_us;
+	f->hosts_took_us = clock_work_us() - start_us;
 	publish_soon(f);
 }
 

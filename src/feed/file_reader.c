@@ -48,13 +48,13 @@ static void on_change(void *context)
 
 /* What a reading sets in motion is a chain of events made active in the same turn: snapshot, blocks, tables.
  * A timer that runs out at once comes in the next turn, and so after all of it. */
-static void begin_work(struct file_reader *r)
+static void begin_work(struct file_reader *r, enum file_reading what)
 {
 	const struct timeval at_once = { 0 };
 
-	r->is_for_changes = r->has_changes;
+	r->is_for_changes = r->has_changes && what != READ_ALL_IN_TURN;
 	r->has_changes = false;
-	r->begun_us = clock_us();
+	r->begun_us = clock_work_us();
 	evtimer_add(&r->consequences, &at_once);
 }
 
@@ -67,7 +67,7 @@ static void on_consequences(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (r->is_for_changes)
-		r->may_ms = clock_ms() + schedule_after_work(clock_us() - r->begun_us);
+		r->may_ms = clock_ms() + schedule_after_work(clock_work_us() - r->begun_us);
 	if (r->has_changes)
 		tell(r);
 }
@@ -82,14 +82,14 @@ static int give(void *context, const struct fetch_result *result)
 	return r->o.take(r->o.context, result);
 }
 
-int file_reader_read(struct file_reader *r, bool all)
+int file_reader_read(struct file_reader *r, enum file_reading what)
 {
 	const struct fetch_result nothing = { .status = 200, .last = true, .body = "" };
 	int status = -EAGAIN;
 
-	begin_work(r);
+	begin_work(r, what);
 	r->is_last_given = false;
-	if (r->is_for_changes && !all)
+	if (r->is_for_changes && what == READ_CHANGED)
 		status = files_read_changed(r->files, give, r);
 	if (status == -EAGAIN)
 		status = files_read(r->files, give, r);
