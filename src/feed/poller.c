@@ -30,6 +30,7 @@ struct poller {
 	struct event *settle, *brake_timer;
 
 	bool started, concluded, failing;
+	bool short_of_memory;                    /* told */
 	bool change_untold;                      /* at the level that is read */
 	char errors[ERRORS_MAX][ERROR_TEXT_MAX]; /* told since it began to fail */
 	size_t n_errors;
@@ -223,6 +224,17 @@ static void announce(struct poller *p, struct snapshot *before, bool first)
 		p->o.changed(p->o.context, before, believed);
 }
 
+/* Once when it begins, however often it is tried again, and once when it is over. */
+static void log_memory(struct poller *p, bool is_short)
+{
+	if (is_short && !p->short_of_memory)
+		log_event(LOG_ERROR, "registry=%s error=\"out of memory\" retry_ms=%d", p->o.registry->name,
+			  RETRY_MS);
+	else if (!is_short && p->short_of_memory)
+		log_event(LOG_INFO, "registry=%s memory=found", p->o.registry->name);
+	p->short_of_memory = is_short;
+}
+
 /* Takes in what the errands have brought since the last turn of the loop. */
 static void on_settle(evutil_socket_t fd, short what, void *arg)
 {
@@ -231,11 +243,10 @@ static void on_settle(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (may_believe(p) && believe(p) != 0) {
-		log_event(LOG_ERROR, "registry=%s error=\"out of memory\" retry_ms=%d", p->o.registry->name,
-			  RETRY_MS);
+	const bool is_short = may_believe(p) && believe(p) != 0;
+	log_memory(p, is_short);
+	if (is_short)
 		arm(p->settle, RETRY_MS);
-	}
 	report_age(p);
 	report_state(p);
 	announce(p, before, !p->concluded && p->crew.n_concluded == p->crew.n);

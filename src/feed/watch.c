@@ -218,6 +218,7 @@ void watch_begin(struct watch *w)
 	struct stat st;
 
 	forget_names(w);
+	w->any_link = false;
 	w->renewed.n = 0;
 	if (w->inotify < 0)
 		return;
@@ -232,23 +233,15 @@ void watch_begin(struct watch *w)
 	/* A link to the directory that is swapped says nothing in the old directory: watch the link too. */
 	if (lstat(directory, &st) == 0 && S_ISLNK(st.st_mode))
 		add_watch(w, directory, IN_DONT_FOLLOW);
+	if (!w->is_glob)
+		add_watch(w, w->path, 0);
 }
 
-/* Links, and a path without glob, are watched themselves: the file may be written where it really lies. */
-void watch_files(struct watch *w, char *const paths[], size_t n)
+void watch_link(struct watch *w, const char *path)
 {
-	if (w->inotify < 0)
-		return;
-
-	w->any_link = false;
-	for (size_t i = 0; i < n; i++) {
-		struct stat st;
-		const bool is_link = lstat(paths[i], &st) == 0 && S_ISLNK(st.st_mode);
-
-		w->any_link = w->any_link || is_link;
-		if (is_link || !w->is_glob)
-			add_watch(w, paths[i], 0);
-	}
+	w->any_link = true;
+	if (w->inotify >= 0)
+		add_watch(w, path, 0);
 }
 
 static bool holds(const struct watches *watches, int wd)
