@@ -28,7 +28,7 @@ enum {
 struct feeder {
 	struct event_base *loop;
 	struct inbox calls; /* only its wake-up is used */
-	struct parcel reload, stop;
+	struct parcel reload, refresh, stop;
 	struct event *wakeup, *publish, *reclaim, *sweep, *hosts, *patience;
 	struct inbox **inboxes;
 	size_t n_inboxes;
@@ -225,6 +225,8 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
 	struct feed_options *options = f->n_old < OLD_PLANS_MAX ? parcel_take(&f->reload) : NULL;
 	if (options != NULL)
 		reload(f, options);
+	if (parcel_take(&f->refresh) != NULL)
+		plan_refresh(f->plan);
 	if (parcel_take(&f->stop) != NULL)
 		event_base_loopbreak(f->loop);
 }
@@ -319,6 +321,12 @@ int feeder_start(struct feeder *f, void (*ready)(void *context), void *context)
 void feeder_reload(struct feeder *f, struct feed_options *o)
 {
 	feed_options_destroy(parcel_put(&f->reload, o));
+	inbox_wake(&f->calls);
+}
+
+void feeder_refresh(struct feeder *f)
+{
+	parcel_put(&f->refresh, f); /* anything but NULL */
 	inbox_wake(&f->calls);
 }
 
