@@ -21,6 +21,8 @@ static const struct {
 	{ "printf 1 >a.json", "a.json", "printf 2 >a.json" },
 	{ "printf 1 >a.json", "a.json", "rm a.json" },
 	{ "printf 1 >a.json", "a.json", "printf 2 >.new; mv .new a.json" },
+	{ "printf 1 >a.json; mkdir d; ln a.json d/b", "a.json", "printf 2 >d/b" },
+	{ "printf 1 >a.json", "a.json", "chmod 0600 a.json" },
 	/* A link, its target written in place, replaced, removed; the link itself turned. */
 	{ "mkdir d; printf 1 >d/t; ln -s d/t a.json", "a.json", "printf 2 >d/t" },
 	{ "mkdir d; printf 1 >d/t; ln -s d/t a.json", "*.json", "printf 2 >d/t" },
@@ -65,6 +67,20 @@ START_TEST(what_is_not_ours_is_not_told)
 	settle();
 	shell(unrelated[_i].change);
 	ck_assert_msg(!told_within(0, 150), "told: %s", unrelated[_i].change);
+}
+END_TEST
+
+/* Neither by the end of the file it took the place of. */
+START_TEST(a_file_renamed_over_another_is_one_change)
+{
+	watch("a.json");
+	for (int i = 0; i < 20; i++) {
+		harness_replace_file(dir, "a.json", "1");
+		ck_assert(told_within(0, LIMIT_MS));
+		read_all();
+		ck_assert(!told_within(1, 30));
+		changes = 0;
+	}
 }
 END_TEST
 
@@ -298,6 +314,7 @@ int main(void)
 	tcase_add_loop_test(watching, change_is_told, 0, sizeof(noticed) / sizeof(noticed[0]));
 	tcase_add_loop_test(watching, what_is_not_ours_is_not_told, 0,
 			    sizeof(unrelated) / sizeof(unrelated[0]));
+	tcase_add_test(watching, a_file_renamed_over_another_is_one_change);
 	tcase_add_test(watching, reading_tells_no_change);
 	tcase_add_test(watching, change_is_never_told_from_inside_a_call);
 	tcase_add_test(watching, burst_of_changes_is_told_at_most_every_10_ms);
