@@ -5,8 +5,10 @@
 #include <sys/resource.h>
 
 enum {
-	ENOUGH = 65536
-}; /* as the unit of systemd says: what every key at its largest would need is not real */
+	/* As the unit of systemd says. With every key at its largest more could be used, but not by one host.
+	 */
+	ENOUGH = 65536,
+};
 
 unsigned descriptors_raise(void)
 {

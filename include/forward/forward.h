@@ -32,7 +32,11 @@ struct forward_options {
 	size_t n_upstreams;   /* 0: names that are not ours are refused */
 	uint64_t try_ms;      /* patience with one upstream before the next one is asked too; 1,500 */
 	uint64_t deadline_ms; /* of the whole query: below the 5 s of both libcs; 4,000 */
-	unsigned jobs;        /* queries at a time; what a forwarder was created with stays; 1,024 */
+
+	/* Queries at a time; what a forwarder was created with stays. With all upstreams silent a job lives
+	 * for the deadline: the default of 1,024 carries 256 queries a second then, and answers of 10 ms
+	 * carry 100,000. More would only make a longer queue of the dead. */
+	unsigned jobs;
 };
 
 /* Where an answer goes: a datagram socket and a peer, or a TCP connection. */
