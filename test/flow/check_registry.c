@@ -191,7 +191,7 @@ START_TEST(a_bad_answer_changes_nothing)
 	struct stream *stream = stream_start(planes_port(planes), false, SHOP, &good, 1);
 	spoil(bad, &at);
 	planes_expect(planes, SHOP, good);
-	planes_expect(planes, "elsewhere.service.local", "NXDOMAIN aa");
+	planes_expect(planes, "elsewhere.service.local", "NXDOMAIN aa ede 0");
 	ck_assert_str_eq(planes_status(planes, "dc1", "services"), "1");
 	ck_assert_str_eq(planes_status(planes, "dc1", "instances"), "2");
 	log_await(bad->logged);
@@ -490,7 +490,7 @@ START_TEST(nobody_waits_for_a_registry_that_has_failed)
 	struct client *c = client_udp(planes_port(planes));
 	client_send(c, &(struct question){ .name = SHOP });
 	ck_assert(client_read(c, HOLD_MS - 100));
-	ck_assert_str_eq(client_text(c), "NXDOMAIN aa");
+	ck_assert_str_eq(client_text(c), "NXDOMAIN aa ede 0");
 	client_close(c);
 }
 END_TEST
