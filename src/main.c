@@ -32,7 +32,7 @@ struct daemon {
 	unsigned udp_buffer;       /* octets, of the smallest */
 	struct feeder *feeder;
 	struct event_base *loop;
-	struct event *signals[3], *watchdog, *ready;
+	struct event *signals[4], *watchdog, *ready;
 	struct inbox ready_call;                  /* only its wake-up is used */
 	uint64_t drained[SERVER_THREADS_MAX + 1]; /* of each thread, at the last look */
 	bool watched;                             /* there was a last look */
@@ -49,8 +49,8 @@ static int usage(FILE *out, int status)
 	      "  -V       show the version and exit\n"
 	      "  -h       show this help and exit\n"
 	      "\n"
-	      "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again, SIGTERM and\n"
-	      "SIGINT stop it. phonebookd(8) and phonebook.conf(5) tell the rest.\n",
+	      "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again, SIGUSR1\n"
+	      "asks all registries at once, SIGTERM and SIGINT stop it. phonebookd(8) and phonebook.conf(5) tell the rest.\n",
 	      out);
 	return status;
 }
@@ -219,6 +219,16 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 
 /* --- run --- */
 
+static void on_refresh(evutil_socket_t signal, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)signal;
+	(void)what;
+	log_event(LOG_INFO, "event=refresh");
+	feeder_refresh(d->feeder);
+}
+
 static void on_stop(evutil_socket_t signal, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -285,9 +295,10 @@ static int create_events(struct daemon *d)
 	d->signals[0] = evsignal_new(d->loop, SIGHUP, on_hangup, d);
 	for (size_t i = 0; i < 2; i++)
 		d->signals[1 + i] = evsignal_new(d->loop, stop_signals[i], on_stop, d);
+	d->signals[3] = evsignal_new(d->loop, SIGUSR1, on_refresh, d);
 	d->ready = event_new(d->loop, d->ready_call.wakeup, EV_READ | EV_PERSIST, on_ready, d);
 	d->watchdog = event_new(d->loop, -1, EV_PERSIST, on_watchdog, d);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		if (d->signals[i] == NULL || event_add(d->signals[i], NULL) < 0)
 			return -ENOMEM;
 	}
@@ -392,7 +403,8 @@ static int start(struct daemon *d)
 
 static void stop(struct daemon *d)
 {
-	struct event *events[] = { d->signals[0], d->signals[1], d->signals[2], d->watchdog, d->ready };
+	struct event *events[] = { d->signals[0], d->signals[1], d->signals[2],
+				   d->signals[3], d->watchdog,   d->ready };
 
 	systemd_notify("STOPPING=1");
 	for (unsigned i = 0; i < d->n_workers; i++) {
