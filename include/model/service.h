@@ -54,6 +54,10 @@ struct service {
  * 0 means that both are one and the same, whatever else is said of them. */
 int instance_compare(const struct instance *a, const struct instance *b);
 
+/* By address or host, and port: where it is, which is what makes it the same in two registries, whatever they
+ * call it. Instances sorted by instance_compare() are sorted by this too. */
+int instance_compare_place(const struct instance *a, const struct instance *b);
+
 /* Octets that a copy of the instance needs for all it points to: a multiple of a pointer's size. */
 size_t instance_room(const struct instance *in);
 

@@ -286,32 +286,66 @@ static size_t write_set(struct answerer *a, struct reply *p, const struct block 
 	return finish(p, RCODE_NOERROR);
 }
 
-/* One TXT a registry: freshness that plain dig can see. */
-static size_t write_status(struct reply *p)
+static void add_text(struct reply *p, const char *text, size_t len)
 {
 	const uint32_t ttl_s = p->zone->ttl_s < STALE_TTL_S ? p->zone->ttl_s : STALE_TTL_S;
+	uint8_t rdata[1 + CHARACTER_STRING_MAX];
 
-	for (uint64_t left = p->zone->registries; left != 0; left &= left - 1) {
-		uint8_t rdata[1 + CHARACTER_STRING_MAX + 1];
-		struct freshness_view v;
-		char age[32] = "none";
+	if (len > CHARACTER_STRING_MAX)
+		len = CHARACTER_STRING_MAX;
+	rdata[0] = (uint8_t)len;
+	memcpy(rdata + 1, text, len);
+	add_answer(p, RRTYPE_TXT, ttl_s, rdata, 1 + len);
+}
 
-		freshness_view(p->table->freshness, (size_t)__builtin_ctzll(left), p->now_ms, &v);
-		if (v.spoken)
-			snprintf(age, sizeof(age), "%llu.%llus", (unsigned long long)(v.age_ms / 1000),
-				 (unsigned long long)(v.age_ms % 1000 / 100));
-		int len = snprintf((char *)rdata + 1, sizeof(rdata) - 1,
-				   "registry=%.63s kind=%s state=%s age=%s%s services=%llu instances=%llu "
-				   "dropped=%llu held=%llu failures=%llu",
-				   v.name, v.kind, registry_state_to_text(v.state), age,
-				   v.restored ? " from=disk" : "", (unsigned long long)v.services,
-				   (unsigned long long)v.instances, (unsigned long long)v.dropped,
-				   (unsigned long long)v.held, (unsigned long long)v.failures);
-		if (len > CHARACTER_STRING_MAX)
-			len = CHARACTER_STRING_MAX;
-		rdata[0] = (uint8_t)len;
-		add_answer(p, RRTYPE_TXT, ttl_s, rdata, 1U + (size_t)len);
+static void add_registry_text(struct reply *p, size_t row)
+{
+	char text[2 * CHARACTER_STRING_MAX], age[32] = "none";
+	struct freshness_view v;
+
+	freshness_view(p->table->freshness, row, p->now_ms, &v);
+	if (v.spoken)
+		snprintf(age, sizeof(age), "%llu.%llus", (unsigned long long)(v.age_ms / 1000),
+			 (unsigned long long)(v.age_ms % 1000 / 100));
+	const int len = snprintf(text, sizeof(text),
+				 "registry=%.63s kind=%s state=%s age=%s%s services=%llu instances=%llu "
+				 "dropped=%llu held=%llu failures=%llu",
+				 v.name, v.kind, registry_state_to_text(v.state), age,
+				 v.restored ? " from=disk" : "", (unsigned long long)v.services,
+				 (unsigned long long)v.instances, (unsigned long long)v.dropped,
+				 (unsigned long long)v.held, (unsigned long long)v.failures);
+	add_text(p, text, (size_t)len);
+}
+
+/* Those that a registry before has told already are not counted: they are no other instances. */
+static void add_zone_text(struct reply *p)
+{
+	char text[CHARACTER_STRING_MAX + NAME_TEXT_MAX], zone[NAME_TEXT_MAX];
+	unsigned long long n[LEFT_OUT_REASONS], all = 0;
+	struct zone_counts c;
+
+	zone_board_view(p->zone->board, &c);
+	for (size_t i = 0; i < LEFT_OUT_REASONS; i++) {
+		n[i] = c.instances[i];
+		all += i != LEFT_OUT_REGISTRY ? n[i] : 0;
 	}
+	const int len =
+		snprintf(text, sizeof(text),
+			 "zone=%.63s services=%llu instances=%llu answered=%llu failed-open=%llu "
+			 "unresolved=%llu unhealthy=%llu flapping=%llu unreachable=%llu far=%llu",
+			 name_to_text(p->zone->origin.octets, zone), (unsigned long long)c.services, all,
+			 n[LEFT_OUT_NOT], (unsigned long long)c.failed_open, n[LEFT_OUT_ADDRESS],
+			 n[LEFT_OUT_HEALTH], n[LEFT_OUT_FLAPPING], n[LEFT_OUT_UNREACHABLE], n[LEFT_OUT_FAR]);
+	add_text(p, text, (size_t)len);
+}
+
+/* Freshness and counts that plain dig can see: one TXT a registry, and one for the zone. */
+static size_t write_status(struct reply *p)
+{
+	for (uint64_t left = p->zone->registries; left != 0; left &= left - 1)
+		add_registry_text(p, (size_t)__builtin_ctzll(left));
+	if (p->zone->board != NULL)
+		add_zone_text(p);
 	if (p->w.full)
 		set_truncated(p);
 	return finish(p, RCODE_NOERROR);
