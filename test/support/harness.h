@@ -23,6 +23,10 @@ uint16_t harness_free_port(void);
  * last. */
 bool harness_wait(bool (*done)(void *context), void *context, unsigned limit_ms);
 
+/* Moves into a network namespace of its own, whose lo is up; false where that is not allowed. Before any
+ * thread is started. */
+bool harness_enter_network(void);
+
 /* A new directory below /tmp, and its removal with all files in it (one level). */
 char *harness_make_dir(void);
 void harness_remove_dir(char *dir);

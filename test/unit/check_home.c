@@ -4,7 +4,6 @@
 #include "feed/home.h"
 
 #include <event2/event.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +16,6 @@ enum { LIMIT_MS = 10000 };
 static struct event_base *loop;
 static struct home *home;
 static unsigned n_changed;
-
-/* False where it is not allowed. A thread sanitizer's own thread forbids a user namespace; root needs none.
- */
-static bool enter_namespace(void)
-{
-	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
-		return false;
-	return system("ip link set lo up 2>/dev/null") == 0;
-}
 
 static void count(void *context)
 {
@@ -59,7 +49,7 @@ static void await_change(const char *command)
 
 START_TEST(addresses_that_come_and_go_are_noticed)
 {
-	if (!enter_namespace())
+	if (!harness_enter_network())
 		return;
 	loop = event_base_new();
 	ck_assert_int_eq(system("ip address add 10.1.0.9/16 dev lo"), 0);
@@ -79,7 +69,7 @@ END_TEST
 /* A second address of the same subnet changes nothing. */
 START_TEST(what_changes_no_subnet_is_not_told)
 {
-	if (!enter_namespace())
+	if (!harness_enter_network())
 		return;
 	loop = event_base_new();
 	ck_assert_int_eq(system("ip address add 10.1.0.9/16 dev lo"), 0);

@@ -189,7 +189,7 @@ END_TEST
 
 START_TEST(what_another_registry_says_of_an_instance_does_not_matter)
 {
-	const struct policy_facts facts = { .is_flapping = flaps, .context = "13" };
+	const struct policy_facts facts = { .is_flapping = flaps, .context = (char[]){ "13" } };
 
 	members[1].registry = 1;
 	rules_flapping(&selection, "s", &facts);
