@@ -41,6 +41,7 @@ struct feeder {
 	struct plan *old[OLD_PLANS_MAX]; /* whose tables may still be read */
 	size_t n_old;
 	uint64_t hosts_took_ms, publish_took_ms; /* the last time */
+	uint64_t released_ms;
 	pthread_t thread;
 	bool started;
 	void (*ready)(void *context);
@@ -87,12 +88,14 @@ static void on_patience(evutil_socket_t fd, short what, void *arg)
 /* Every change ends in a new table: so this is when the next one is due, too. */
 static void arm_release(struct feeder *f)
 {
-	const uint64_t next_ms = plan_next_release_ms(f->plan), soonest_ms = clock_ms() + RELEASE_MS;
+	const uint64_t next_ms = plan_next_release_ms(f->plan), now_ms = clock_ms();
+	const uint64_t soonest_ms = f->released_ms + RELEASE_MS;
+	const uint64_t due_ms = next_ms > soonest_ms ? next_ms : soonest_ms;
 
 	if (next_ms == UINT64_MAX)
 		event_del(f->release);
 	else
-		arm(f->release, (next_ms > soonest_ms ? next_ms : soonest_ms) - soonest_ms + RELEASE_MS);
+		arm(f->release, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
 static void on_publish(evutil_socket_t fd, short what, void *arg)
@@ -130,6 +133,7 @@ static void on_release(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	f->released_ms = clock_ms();
 	plan_release(f->plan);
 	publish_soon(f);
 }
