@@ -25,8 +25,7 @@ enum {
 
 struct damping;
 
-/* An instance is kept out from now on, or not any more. Of the instance only address, host and port are told.
- */
+/* An instance is kept out from now on, or not any more; it is told as it was at some moment. */
 typedef void damping_tell(void *context, const char *service, const struct instance *place);
 
 /* NULL when there is no memory. The caller is the first user. */

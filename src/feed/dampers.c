@@ -104,7 +104,7 @@ static const char *place_to_text(const struct instance *place, char ret[PLACE_TE
 	if (place->address.len > 0)
 		address_to_text(&place->address, address);
 	snprintf(ret, PLACE_TEXT_MAX, place->address.len == 16 ? "[%s]:%u" : "%s:%u",
-		 place->address.len > 0 ? address : place->host, place->port);
+		 place->address.len > 0 ? address : instance_host(place), place->port);
 	return ret;
 }
 

@@ -115,6 +115,21 @@ static bool is_shadowed(const struct publisher *p, const struct publisher_zone *
 	return false;
 }
 
+/* As old as the oldest that is known of it. */
+static uint64_t true_until(const struct publisher *p, uint64_t registries, const char *name)
+{
+	uint64_t oldest_ms = 0;
+
+	for (; p->o.true_ms != NULL && registries != 0; registries &= registries - 1) {
+		const uint64_t true_ms =
+			p->o.true_ms(p->o.context, (unsigned)__builtin_ctzll(registries), name);
+
+		if (true_ms > 0 && (oldest_ms == 0 || true_ms < oldest_ms))
+			oldest_ms = true_ms;
+	}
+	return oldest_ms;
+}
+
 /* The service's block as of now; NULL in ret when no registry of the zone knows it. */
 static int make_block(const struct publisher *p, const struct publisher_zone *z, const char *name,
 		      struct block **ret)
@@ -129,6 +144,7 @@ static int make_block(const struct publisher *p, const struct publisher_zone *z,
 	int r = policy_select(z->options, p->o.snapshots, name, &facts, &selection);
 
 	*ret = NULL;
+	selection.true_ms = true_until(p, selection.registries, name);
 	if (r == 0 && selection.known && !is_shadowed(p, z, name))
 		r = compose_service(z->options, name, &selection, ret);
 	selection_finish(&selection);
@@ -244,10 +260,15 @@ void publisher_update(struct publisher *p, size_t registry, const struct snapsho
 	snapshot_compare(before, after, note_and_update, &c);
 }
 
+void publisher_update_service(struct publisher *p, const char *service)
+{
+	update_everywhere(p, service);
+}
+
 static bool has_hosts(const struct service *s)
 {
 	for (size_t i = 0; i < s->n_instances; i++) {
-		if (s->instances[i].host != NULL)
+		if (instance_host(s->instances[i]) != NULL)
 			return true;
 	}
 	return false;
@@ -281,8 +302,8 @@ static void watch_visited(void *context, const struct service *s)
 	struct address ignored[RESOLVER_ADDRESSES_MAX];
 
 	for (size_t i = 0; i < s->n_instances; i++) {
-		if (s->instances[i].host != NULL)
-			resolver_watch(context, s->instances[i].host, ignored);
+		if (instance_host(s->instances[i]) != NULL)
+			resolver_watch(context, instance_host(s->instances[i]), ignored);
 	}
 }
 

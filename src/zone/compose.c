@@ -215,10 +215,10 @@ static void add_port_names(struct work *w)
 
 		for (size_t i = 0; i < w->rows.n; i++) {
 			struct row *row = &w->rows.rows[i];
+			const char *port_name = instance_port_name(row->instance);
 
-			if (row->instance->port_name != NULL && speaks(row, protocols[p].protocol))
-				handles[n++] =
-					(struct handle){ .label = row->instance->port_name, .row = row };
+			if (port_name != NULL && speaks(row, protocols[p].protocol))
+				handles[n++] = (struct handle){ .label = port_name, .row = row };
 		}
 		for_each_label(w, handles, n, protocols[p].label, add_port);
 		if (n > 0 && name_below(&w->owner, protocols[p].label, NULL, &above))
@@ -246,9 +246,10 @@ static size_t collect_tags(struct work *w, struct handle *ret)
 
 	for (size_t i = 0; i < w->rows.n; i++) {
 		struct row *row = &w->rows.rows[i];
+		const char *tag = instance_tag(row->instance, 0);
 
-		for (size_t t = 0; t < row->instance->n_tags; t++) {
-			const char *label = fold_label(w, row->instance->tags[t]);
+		for (size_t t = 0; t < row->instance->n_tags; t++, tag += strlen(tag) + 1) {
+			const char *label = fold_label(w, tag);
 
 			if (label != NULL)
 				ret[n++] = (struct handle){ .label = label, .row = row };
@@ -272,9 +273,10 @@ static void add_tags_and_names(struct work *w)
 		for_each_label(w, handles, n, NULL, add_tagged);
 	for (size_t i = 0; i < w->rows.n; i++) {
 		struct row *row = &w->rows.rows[i];
+		const char *name = instance_name(row->instance);
 
-		if (row->instance->name != NULL)
-			handles[n++] = (struct handle){ .label = row->instance->name, .row = row };
+		if (name != NULL)
+			handles[n++] = (struct handle){ .label = name, .row = row };
 	}
 	for_each_label(w, handles, n, NULL, add_part);
 }
@@ -335,10 +337,10 @@ static void add_reverse_names(struct work *w)
 	n = 0;
 	for (size_t i = 0; i < w->rows.n; i++) {
 		const struct row *row = &w->rows.rows[i];
+		const char *name = instance_name(row->instance);
 
 		for (size_t a = 0; a < row->n_addresses; a++)
-			all[n++] = (struct reverse){ &row->at[a],
-						     row->instance->name ? row->instance->name : "" };
+			all[n++] = (struct reverse){ &row->at[a], name != NULL ? name : "" };
 	}
 	sort_items(all, n, sizeof(*all), compare_reverse);
 	for (size_t i = 0, next; i < n; i = next) {

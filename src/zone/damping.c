@@ -13,8 +13,8 @@ enum state { STATE_GONE, STATE_BAD, STATE_GOOD };
 /* A place that has changed of late. */
 struct suspect {
 	struct suspect *next, **link;
-	const char *service; /* follows the struct, and then the host */
-	struct instance place;
+	const char *service;          /* follows the struct */
+	const struct instance *place; /* one of those that were there; a user of it */
 	enum state state;
 	bool kept_out;
 	uint64_t window_ms, hold_ms; /* as they were at the last change */
@@ -34,7 +34,7 @@ static int compare_suspects(const void *a, const void *b)
 	const struct suspect *x = a, *y = b;
 	const int order = strcmp(x->service, y->service);
 
-	return order != 0 ? order : instance_compare_place(&x->place, &y->place);
+	return order != 0 ? order : instance_compare_place(x->place, y->place);
 }
 
 struct damping *damping_create(void)
@@ -56,7 +56,7 @@ struct damping *damping_keep(struct damping *d)
 
 static struct suspect *find(const struct damping *d, const char *service, const struct instance *place)
 {
-	const struct suspect key = { .service = service, .place = *place };
+	const struct suspect key = { .service = service, .place = place };
 	struct suspect **found = tfind(&key, &d->tree, compare_suspects);
 
 	return found != NULL ? *found : NULL;
@@ -64,48 +64,51 @@ static struct suspect *find(const struct damping *d, const char *service, const 
 
 static struct suspect *make(const char *service, const struct instance *place)
 {
-	const size_t service_size = strlen(service) + 1;
-	const size_t host_size = place->host != NULL ? strlen(place->host) + 1 : 0;
-	struct suspect *e = calloc(1, sizeof(*e) + service_size + host_size);
+	const size_t size = strlen(service) + 1;
+	struct suspect *s = calloc(1, sizeof(*s) + size);
 
-	if (e == NULL)
+	if (s == NULL)
 		return NULL;
-	e->service = memcpy(e + 1, service, service_size);
-	e->place = (struct instance){ .address = place->address, .port = place->port };
-	if (place->host != NULL)
-		e->place.host = memcpy((char *)(e + 1) + service_size, place->host, host_size);
-	return e;
+	s->service = memcpy(s + 1, service, size);
+	s->place = instance_keep(place);
+	return s;
+}
+
+static void destroy(struct suspect *s)
+{
+	instance_release(s->place);
+	free(s->changes);
+	free(s);
 }
 
 static struct suspect *add(struct damping *d, const char *service, const struct instance *place)
 {
-	struct suspect *e = d->n < DAMPING_INSTANCES_MAX ? make(service, place) : NULL;
+	struct suspect *s = d->n < DAMPING_INSTANCES_MAX ? make(service, place) : NULL;
 
-	if (e == NULL)
+	if (s == NULL)
 		return NULL;
-	if (tsearch(e, &d->tree, compare_suspects) == NULL) {
-		free(e);
+	if (tsearch(s, &d->tree, compare_suspects) == NULL) {
+		destroy(s);
 		return NULL;
 	}
-	e->next = d->first;
-	e->link = &d->first;
-	if (e->next != NULL)
-		e->next->link = &e->next;
-	d->first = e;
+	s->next = d->first;
+	s->link = &d->first;
+	if (s->next != NULL)
+		s->next->link = &s->next;
+	d->first = s;
 	d->n++;
-	return e;
+	return s;
 }
 
-static void forget(struct damping *d, struct suspect *e)
+static void forget(struct damping *d, struct suspect *s)
 {
-	tdelete(e, &d->tree, compare_suspects);
-	*e->link = e->next;
-	if (e->next != NULL)
-		e->next->link = e->link;
+	tdelete(s, &d->tree, compare_suspects);
+	*s->link = s->next;
+	if (s->next != NULL)
+		s->next->link = s->link;
 	d->n--;
-	d->n_kept_out -= e->kept_out;
-	free(e->changes);
-	free(e);
+	d->n_kept_out -= s->kept_out;
+	destroy(s);
 }
 
 void damping_destroy(struct damping *d)
@@ -119,61 +122,61 @@ void damping_destroy(struct damping *d)
 
 /* --- changes --- */
 
-static uint64_t changed_ms(const struct suspect *e)
+static uint64_t changed_ms(const struct suspect *s)
 {
-	return e->changes[e->n - 1];
+	return s->changes[s->n - 1];
 }
 
 /* Who is good is held for a while; whoever is not, or is not kept out, is of no interest once all its changes
  * have left the window and it could have been released. */
-static uint64_t due_ms(const struct suspect *e)
+static uint64_t due_ms(const struct suspect *s)
 {
-	const bool is_held = e->kept_out && e->state == STATE_GOOD;
+	const bool is_held = s->kept_out && s->state == STATE_GOOD;
 
-	return changed_ms(e) + e->hold_ms + (is_held ? 0 : e->window_ms);
+	return changed_ms(s) + s->hold_ms + (is_held ? 0 : s->window_ms);
 }
 
 /* Room for one more change. No more are kept than tell "too many". */
-static bool make_room(struct suspect *e, const struct answer_options *o, uint64_t now_ms)
+static bool make_room(struct suspect *s, const struct answer_options *o, uint64_t now_ms)
 {
 	size_t old = 0;
 
-	while (old < e->n && (now_ms - e->changes[old] > o->flap_window_ms || e->n - old > o->flap_limit))
+	while (old < s->n && (now_ms - s->changes[old] > o->flap_window_ms || s->n - old > o->flap_limit))
 		old++;
-	e->n -= old;
+	s->n -= old;
 	if (old > 0)
-		memmove(e->changes, e->changes + old, e->n * sizeof(*e->changes));
-	if (e->n < e->room)
+		memmove(s->changes, s->changes + old, s->n * sizeof(*s->changes));
+	if (s->n < s->room)
 		return true;
-	const size_t room = e->room + e->room / 2 + 4;
-	uint64_t *more = realloc(e->changes, room * sizeof(*more));
+	const size_t room = s->room + s->room / 2 + 4;
+	uint64_t *more = realloc(s->changes, room * sizeof(*more));
 	if (more == NULL)
 		return false;
-	e->changes = more;
-	e->room = room;
+	s->changes = more;
+	s->room = room;
 	return true;
 }
 
 static struct suspect *find_or_add(struct damping *d, const char *service, const struct instance *place)
 {
-	struct suspect *e = find(d, service, place);
+	struct suspect *s = find(d, service, place);
 
-	return e != NULL ? e : add(d, service, place);
+	return s != NULL ? s : add(d, service, place);
 }
 
 /* True when it is kept out from now on. */
-static bool note_change(struct damping *d, struct suspect *e, enum state state,
+static bool note_change(struct damping *d, struct suspect *s, enum state state,
 			const struct answer_options *o, uint64_t now_ms)
 {
-	e->state = state;
-	e->window_ms = o->flap_window_ms;
-	e->hold_ms = o->flap_hold_ms;
-	e->changes[e->n++] = now_ms;
-	const bool begins = !e->kept_out && e->n > o->flap_limit;
-	e->kept_out = e->kept_out || begins;
+	s->state = state;
+	s->window_ms = o->flap_window_ms;
+	s->hold_ms = o->flap_hold_ms;
+	s->changes[s->n++] = now_ms;
+	const bool begins = !s->kept_out && s->n > o->flap_limit;
+	s->kept_out = s->kept_out || begins;
 	d->n_kept_out += begins;
-	if (due_ms(e) < d->next_ms)
-		d->next_ms = due_ms(e);
+	if (due_ms(s) < d->next_ms)
+		d->next_ms = due_ms(s);
 	return begins;
 }
 
@@ -186,7 +189,7 @@ static enum state judge(const struct service *s, size_t *at, const struct instan
 	enum state state = STATE_GONE;
 
 	for (; s != NULL && *at < s->n_instances; (*at)++) {
-		const struct instance *i = &s->instances[*at];
+		const struct instance *i = s->instances[*at];
 
 		if (instance_compare_place(i, place) != 0)
 			break;
@@ -202,8 +205,8 @@ static enum state judge(const struct service *s, size_t *at, const struct instan
 static const struct instance *next_place(const struct service *a, size_t at_a, const struct service *b,
 					 size_t at_b)
 {
-	const struct instance *x = a != NULL && at_a < a->n_instances ? &a->instances[at_a] : NULL;
-	const struct instance *y = b != NULL && at_b < b->n_instances ? &b->instances[at_b] : NULL;
+	const struct instance *x = a != NULL && at_a < a->n_instances ? a->instances[at_a] : NULL;
+	const struct instance *y = b != NULL && at_b < b->n_instances ? b->instances[at_b] : NULL;
 
 	if (x == NULL || y == NULL)
 		return x != NULL ? x : y;
@@ -222,42 +225,42 @@ void damping_note(struct damping *d, const char *name, const struct service *bef
 	while ((place = next_place(before, at_before, after, at_after)) != NULL) {
 		const enum state was = judge(before, &at_before, place, o->health);
 		const enum state is = judge(after, &at_after, place, o->health);
-		struct suspect *e = was != is ? find_or_add(d, name, place) : NULL;
+		struct suspect *s = was != is ? find_or_add(d, name, place) : NULL;
 
-		if (e == NULL)
+		if (s == NULL)
 			continue;
-		if (!make_room(e, o, now_ms)) {
-			if (e->n == 0)
-				forget(d, e);
+		if (!make_room(s, o, now_ms)) {
+			if (s->n == 0)
+				forget(d, s);
 			continue;
 		}
-		if (note_change(d, e, is, o, now_ms))
-			begun(context, name, &e->place);
+		if (note_change(d, s, is, o, now_ms))
+			begun(context, name, s->place);
 	}
 }
 
 bool damping_is_flapping(const struct damping *d, const char *name, const struct instance *i)
 {
-	const struct suspect *e = find(d, name, i);
+	const struct suspect *s = find(d, name, i);
 
-	return e != NULL && e->kept_out;
+	return s != NULL && s->kept_out;
 }
 
 void damping_release(struct damping *d, uint64_t now_ms, damping_tell *released, void *context)
 {
 	uint64_t next_ms = UINT64_MAX;
 
-	for (struct suspect *e = d->first, *next; e != NULL; e = next) {
-		next = e->next;
-		if (due_ms(e) <= now_ms && e->kept_out) {
-			e->kept_out = false;
+	for (struct suspect *s = d->first, *next; s != NULL; s = next) {
+		next = s->next;
+		if (due_ms(s) <= now_ms && s->kept_out) {
+			s->kept_out = false;
 			d->n_kept_out--;
-			released(context, e->service, &e->place);
+			released(context, s->service, s->place);
 		}
-		if (due_ms(e) <= now_ms)
-			forget(d, e);
-		else if (due_ms(e) < next_ms)
-			next_ms = due_ms(e);
+		if (due_ms(s) <= now_ms)
+			forget(d, s);
+		else if (due_ms(s) < next_ms)
+			next_ms = due_ms(s);
 	}
 	d->next_ms = next_ms;
 }

@@ -40,8 +40,9 @@ static int add_member(struct selection *s, const struct instance *i, const struc
 		struct address found[POLICY_ADDRESSES_MAX];
 
 		m->addresses = NULL;
-		m->n_addresses =
-			facts->addresses != NULL ? facts->addresses(facts->context, i->host, found) : 0;
+		m->n_addresses = facts->addresses != NULL
+					 ? facts->addresses(facts->context, instance_host(i), found)
+					 : 0;
 		m->left_out = m->n_addresses > 0 ? LEFT_OUT_NOT : LEFT_OUT_ADDRESS;
 		struct address *kept = arena_alloc(&s->arena, (m->n_addresses + 1) * sizeof(*found));
 		if (kept == NULL)
@@ -64,7 +65,7 @@ static int add_service(struct selection *s, const struct service *service, unsig
 		return -ENOMEM;
 	s->members = more;
 	for (size_t i = 0; r == 0 && i < service->n_instances; i++) {
-		r = add_member(s, &service->instances[i], facts);
+		r = add_member(s, service->instances[i], facts);
 		s->members[s->n_all - 1].registry = registry;
 	}
 	return r;

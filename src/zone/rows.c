@@ -142,9 +142,10 @@ static void encode_addresses(struct rows *r)
 
 static int compare_targets(const struct instance *a, const struct instance *b)
 {
+	const char *x = instance_host(a), *y = instance_host(b);
 	const int order = memcmp(&a->address, &b->address, sizeof(a->address));
 
-	return order != 0 ? order : strcmp(a->host != NULL ? a->host : "", b->host != NULL ? b->host : "");
+	return order != 0 ? order : strcmp(x != NULL ? x : "", y != NULL ? y : "");
 }
 
 /* Best first, equal targets side by side. */
@@ -164,10 +165,11 @@ static int compare_rows(const void *a, const void *b)
  * address, so that port and address stay together. */
 static bool name_target(const struct rows *r, const struct row *row, struct name *ret)
 {
+	const char *host = instance_host(row->instance);
 	char label[LABEL_OCTETS_MAX];
 
-	if (row->instance->host != NULL)
-		return name_from_text(row->instance->host, strlen(row->instance->host), ret);
+	if (host != NULL)
+		return name_from_text(host, strlen(host), ret);
 	*ret = r->addr;
 	return ret->len > 0 && name_prepend(ret, label, label_from_address(row->at, label));
 }

@@ -128,6 +128,11 @@ struct planes *planes_start(const char *format, ...)
 	return p;
 }
 
+void planes_refresh(struct planes *p)
+{
+	feeder_refresh(p->feeder);
+}
+
 void planes_reload(struct planes *p, const char *format, ...)
 {
 	va_list values;
@@ -307,12 +312,4 @@ unsigned log_count(const char *text)
 	for (const char *at = read_log(); (at = strstr(at, text)) != NULL; at += strlen(text))
 		n++;
 	return n;
-}
-
-uint64_t slowed(uint64_t ms)
-{
-	const char *multiplier = getenv("CK_TIMEOUT_MULTIPLIER");
-	const unsigned long n = multiplier != NULL ? strtoul(multiplier, NULL, 10) : 1;
-
-	return n > 1 ? ms * n : ms;
 }

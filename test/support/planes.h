@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "harness.h"
+
 struct config;
 struct planes;
 
@@ -28,6 +30,9 @@ void planes_reload(struct planes *p, const char *format, ...) __attribute__((for
 uint64_t planes_stop(struct planes *p);
 
 uint16_t planes_port(const struct planes *p);
+
+/* What SIGUSR1 does. */
+void planes_refresh(struct planes *p);
 
 /* Waits until the feeder has called ready(); false after the usual limit. */
 bool planes_are_ready(struct planes *p);
@@ -57,8 +62,5 @@ void log_await(const char *text);
 
 /* How often the text is in the log. */
 unsigned log_count(const char *text);
-
-/* ms, or as much longer as CK_TIMEOUT_MULTIPLIER says this run is slower. */
-uint64_t slowed(uint64_t ms);
 
 #endif

@@ -71,7 +71,7 @@ static void tell(const char *what, const char *service, const struct instance *p
 	if (place->address.len > 0)
 		address_to_text(&place->address, text);
 	snprintf(told + len, sizeof(told) - len, "%s%s %s %s:%u", len > 0 ? "; " : "", what, service,
-		 place->address.len > 0 ? text : place->host, place->port);
+		 place->address.len > 0 ? text : instance_host(place), place->port);
 }
 
 static void begun(void *context, const char *service, const struct instance *place)
@@ -119,7 +119,7 @@ static void wait_ms(uint64_t ms)
 static bool flaps(const char *text)
 {
 	struct snapshot *s = make(text);
-	const bool yes = damping_is_flapping(d, "s", &snapshot_find(s, "s")->instances[0]);
+	const bool yes = damping_is_flapping(d, "s", snapshot_find(s, "s")->instances[0]);
 
 	snapshot_release(s);
 	return yes;
@@ -180,7 +180,7 @@ END_TEST
 START_TEST(another_service_with_the_instance_is_none_of_its_business)
 {
 	struct snapshot *s = make(ONE);
-	const struct instance *i = &snapshot_find(s, "s")->instances[0];
+	const struct instance *i = snapshot_find(s, "s")->instances[0];
 
 	for (int n = 0; n < 3; n++)
 		note(ONE, NULL);

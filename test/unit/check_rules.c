@@ -8,20 +8,37 @@
 
 enum { MEMBERS = 5 };
 
-static struct instance instances[MEMBERS];
+static const struct instance *instances[MEMBERS];
 static struct member members[MEMBERS];
 static struct selection selection;
 
+static void set_instance(uint8_t i, const char *zone, uint8_t health)
+{
+	const struct instance_parts parts = {
+		.address = { .octets = { 10, 0, 0, i }, .len = 4 }, .port = 80, .zone = zone, .health = health
+	};
+
+	instance_release(instances[i]);
+	instances[i] = instance_create(&parts);
+	ck_assert_ptr_nonnull(instances[i]);
+	members[i] = (struct member){ .instance = instances[i],
+				      .addresses = &instances[i]->address,
+				      .n_addresses = 1 };
+}
+
 static void set_up(void)
 {
-	for (uint8_t i = 0; i < MEMBERS; i++) {
-		instances[i] =
-			(struct instance){ .address = { .octets = { 10, 0, 0, i }, .len = 4 }, .port = 80 };
-		members[i] = (struct member){ .instance = &instances[i],
-					      .addresses = &instances[i].address,
-					      .n_addresses = 1 };
-	}
+	for (uint8_t i = 0; i < MEMBERS; i++)
+		set_instance(i, NULL, HEALTH_PASSING);
 	selection = (struct selection){ .members = members, .n_all = MEMBERS };
+}
+
+static void tear_down(void)
+{
+	for (size_t i = 0; i < MEMBERS; i++) {
+		instance_release(instances[i]);
+		instances[i] = NULL;
+	}
 }
 
 /* Who is left, as "0 2 4". */
@@ -45,8 +62,8 @@ static void put_into_zones(const char *zones)
 {
 	static const char *const names[] = { "a", "b", "c" };
 
-	for (size_t i = 0; i < MEMBERS; i++)
-		instances[i].zone = zones[i] == '-' ? NULL : names[zones[i] - 'a'];
+	for (uint8_t i = 0; i < MEMBERS; i++)
+		set_instance(i, zones[i] == '-' ? NULL : names[zones[i] - 'a'], HEALTH_PASSING);
 }
 
 static bool is_in_list(void *context, const struct address *address)
@@ -110,7 +127,7 @@ END_TEST
 
 START_TEST(one_of_several_addresses_that_is_near_is_enough)
 {
-	const struct address two[] = { instances[0].address, instances[4].address };
+	const struct address two[] = { instances[0]->address, instances[4]->address };
 	const struct answer_options o = { .near = NEAR_SUBNET, .near_min = 1 };
 	const struct policy_facts facts = { .is_local = is_in_list, .context = (char[]){ "4" } };
 
@@ -178,8 +195,8 @@ START_TEST(the_last_healthy_one_stays_although_it_flaps)
 {
 	const struct policy_facts facts = { .is_flapping = flaps, .context = (char[]){ "3" } };
 
-	for (size_t i = 0; i < MEMBERS; i++)
-		instances[i].health = i == 3 ? HEALTH_PASSING : HEALTH_CRITICAL;
+	for (uint8_t i = 0; i < MEMBERS; i++)
+		set_instance(i, NULL, i == 3 ? HEALTH_PASSING : HEALTH_CRITICAL);
 	rules_health(&selection, HEALTH_RULE_PASSING);
 	ck_assert_str_eq(left(), "3");
 	rules_flapping(&selection, "s", &facts);
@@ -223,7 +240,7 @@ int main(void)
 	TCase *near = tcase_create("nearness"), *flap = tcase_create("flapping"),
 	      *health = tcase_create("health");
 
-	tcase_add_checked_fixture(near, set_up, NULL);
+	tcase_add_checked_fixture(near, set_up, tear_down);
 	tcase_add_loop_test(near, those_in_the_zone_of_the_host_are_answered_alone_if_they_are_enough, 0,
 			    N(zones));
 	tcase_add_loop_test(near, those_in_a_subnet_of_the_host_are_answered_alone_if_they_are_enough, 0,
@@ -233,7 +250,7 @@ int main(void)
 	tcase_add_test(near, only_usable_near_ones_count);
 	tcase_add_test(near, without_the_key_all_are_alike);
 	suite_add_tcase(suite, near);
-	tcase_add_checked_fixture(flap, set_up, NULL);
+	tcase_add_checked_fixture(flap, set_up, tear_down);
 	tcase_add_loop_test(flap, those_that_flap_are_left_out_unless_all_do, 0, N(flapping));
 	tcase_add_test(flap, the_last_healthy_one_stays_although_it_flaps);
 	tcase_add_test(flap, what_another_registry_says_of_an_instance_does_not_matter);
