@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "feed/feeder.h"
+#include "feed/home.h"
 #include "feed/resolve.h"
 #include "model/inbox.h"
 
@@ -25,6 +26,7 @@ struct plan;
 struct plan_context {
 	struct event_base *loop;
 	struct resolver *resolver;
+	const struct home *home;
 	struct random *random;
 	struct inbox *const *inboxes;
 	size_t n_inboxes;
@@ -67,6 +69,14 @@ void plan_log_missing(const struct plan *p);
 
 /* Takes in again the services with instances known by host name. */
 void plan_update_hosts(struct plan *p);
+
+/* Takes in again the services of which near instances are preferred: this host is in other subnets. */
+void plan_update_near(struct plan *p);
+
+/* Takes in again the services with instances that are kept out no more; to be called when
+ * plan_next_release_ms() says (UINT64_MAX: never). */
+void plan_release(struct plan *p);
+uint64_t plan_next_release_ms(const struct plan *p);
 
 /* Forgets the host names nobody names any more. */
 void plan_sweep_hosts(struct plan *p);

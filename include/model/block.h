@@ -16,6 +16,7 @@
 
 #include "base/address.h"
 #include "base/buffer.h"
+#include "model/zone_counts.h"
 #include "model/freshness.h"
 #include "wire/dns.h"
 #include "wire/name.h"
@@ -67,6 +68,7 @@ struct block_options {
 	uint64_t registries; /* whose data this is, one bit each */
 	uint64_t true_ms;    /* it was true until then at most; 0: as its registries say */
 	struct age_limits age;
+	uint32_t instances[LEFT_OUT_REASONS]; /* of the service: how many are answered, and not */
 };
 
 struct block {

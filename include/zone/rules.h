@@ -9,6 +9,9 @@
 
 #include "zone/policy.h"
 
+/* Whether an instance of that health is answered even while there are healthier ones. */
+bool rules_is_healthy(enum health_rule rule, uint8_t health);
+
 /* The unhealthy, or, when there are no others, all but the best; sets failed_open then. */
 void rules_health(struct selection *s, enum health_rule rule);
 

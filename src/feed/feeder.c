@@ -11,11 +11,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "feed/home.h"
 #include "feed/plan.h"
 #include "feed/resolve.h"
 #include "feed/schedule.h"
 
 enum {
+	RELEASE_MS = 100,    /* at least between two looks at who is kept out */
 	RECLAIM_MS = 100,    /* a serving thread acknowledges a table within one turn of its loop */
 	RETRY_MS = 1000,     /* when there was no memory for a table */
 	HOSTS_MS = 10,       /* many host names change together, e.g. at the start */
@@ -29,15 +31,17 @@ struct feeder {
 	struct event_base *loop;
 	struct inbox calls; /* only its wake-up is used */
 	struct parcel reload, refresh, stop;
-	struct event *wakeup, *publish, *reclaim, *sweep, *hosts, *patience;
+	struct event *wakeup, *publish, *reclaim, *sweep, *hosts, *patience, *release;
 	struct inbox **inboxes;
 	size_t n_inboxes;
 	struct random random;
 	struct resolver *resolver; /* outlives plans: what it has resolved is still good after a reload */
+	struct home *home;         /* so does where the host is */
 	struct plan *plan;
 	struct plan *old[OLD_PLANS_MAX]; /* whose tables may still be read */
 	size_t n_old;
 	uint64_t hosts_took_us, publish_took_us; /* the last time */
+	uint64_t released_ms;
 	pthread_t thread;
 	bool started;
 	bool short_of_memory; /* told */
@@ -82,6 +86,19 @@ static void on_patience(evutil_socket_t fd, short what, void *arg)
 	tell_ready(f);
 }
 
+/* Every change ends in a new table: so this is when the next one is due, too. */
+static void arm_release(struct feeder *f)
+{
+	const uint64_t next_ms = plan_next_release_ms(f->plan), now_ms = clock_ms();
+	const uint64_t soonest_ms = f->released_ms + RELEASE_MS;
+	const uint64_t due_ms = next_ms > soonest_ms ? next_ms : soonest_ms;
+
+	if (next_ms == UINT64_MAX)
+		event_del(f->release);
+	else
+		arm(f->release, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
 /* Once when it begins, however often it is tried again, and once when it is over. */
 static void log_memory(struct feeder *f, bool is_short)
 {
@@ -106,6 +123,7 @@ static void on_publish(evutil_socket_t fd, short what, void *arg)
 	f->publish_took_us = clock_work_us() - start_us;
 	if (!event_pending(f->reclaim, EV_TIMEOUT, NULL))
 		arm(f->reclaim, RECLAIM_MS);
+	arm_release(f);
 	if (plan_is_ready(f->plan))
 		tell_ready(f);
 }
@@ -116,6 +134,27 @@ static void publish_soon(void *context)
 	struct feeder *f = context;
 
 	event_active(f->publish, EV_TIMEOUT, 1);
+}
+
+/* --- what changes without a registry --- */
+
+static void on_release(evutil_socket_t fd, short what, void *arg)
+{
+	struct feeder *f = arg;
+
+	(void)fd;
+	(void)what;
+	f->released_ms = clock_ms();
+	plan_release(f->plan);
+	publish_soon(f);
+}
+
+static void home_changed(void *context)
+{
+	struct feeder *f = context;
+
+	plan_update_near(f->plan);
+	publish_soon(f);
 }
 
 static void on_reclaim(evutil_socket_t fd, short what, void *arg)
@@ -181,6 +220,7 @@ static int make_plan(struct feeder *f, struct feed_options *options, struct plan
 {
 	const struct plan_context c = { .loop = f->loop,
 					.resolver = f->resolver,
+					.home = f->home,
 					.random = &f->random,
 					.inboxes = f->inboxes,
 					.n_inboxes = f->n_inboxes,
@@ -243,9 +283,10 @@ static int create_events(struct feeder *f)
 	f->reclaim = evtimer_new(f->loop, on_reclaim, f);
 	f->hosts = evtimer_new(f->loop, on_hosts, f);
 	f->patience = evtimer_new(f->loop, on_patience, f);
+	f->release = evtimer_new(f->loop, on_release, f);
 	f->sweep = event_new(f->loop, -1, EV_PERSIST, on_sweep, f);
 	if (f->wakeup == NULL || f->publish == NULL || f->reclaim == NULL || f->hosts == NULL ||
-	    f->patience == NULL || f->sweep == NULL || event_add(f->wakeup, NULL) < 0 ||
+	    f->patience == NULL || f->release == NULL || f->sweep == NULL || event_add(f->wakeup, NULL) < 0 ||
 	    event_add(f->sweep, &sweep) < 0)
 		return -ENOMEM;
 	return 0;
@@ -277,6 +318,8 @@ int feeder_create(struct feed_options *o, struct inbox *const inboxes[], size_t 
 		r = copy_inboxes(f, inboxes, n_inboxes);
 	if (r == 0)
 		r = create_events(f);
+	if (r == 0)
+		r = home_create(f->loop, home_changed, f, &f->home);
 	if (r == 0)
 		r = resolver_create(f->loop, o->bootstrap, o->n_bootstrap, host_changed, f, &f->resolver);
 	if (r == 0)
@@ -348,8 +391,10 @@ void feeder_destroy(struct feeder *f)
 	for (size_t i = 0; i < f->n_old; i++)
 		plan_destroy(f->old[i]);
 	resolver_destroy(f->resolver);
+	home_destroy(f->home);
 	feed_options_destroy(parcel_take(&f->reload));
-	struct event *events[] = { f->wakeup, f->publish, f->reclaim, f->hosts, f->patience, f->sweep };
+	struct event *events[] = { f->wakeup,   f->publish, f->reclaim, f->hosts,
+				   f->patience, f->release, f->sweep };
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i] != NULL)
 			event_free(events[i]);

@@ -101,7 +101,7 @@ static void source_changed(void *context, const struct snapshot *before, const s
 
 	if (new != old) {
 		p->snapshots[s->index] = snapshot_keep(new);
-		publisher_update(p->publisher, before, after);
+		publisher_update(p->publisher, s->index, before, after);
 		snapshot_release(old);
 	}
 	p->context.changed(p->context.context);
@@ -245,6 +245,7 @@ static int add_publisher(struct plan *p, const struct plan *previous)
 		.snapshots = p->snapshots,
 		.freshness = p->freshness,
 		.resolver = p->context.resolver,
+		.home = p->context.home,
 		.true_ms = source_true_ms,
 		.context = p,
 		.inboxes = p->context.inboxes,
@@ -284,6 +285,21 @@ void plan_update_hosts(struct plan *p)
 void plan_sweep_hosts(struct plan *p)
 {
 	publisher_sweep_hosts(p->publisher);
+}
+
+void plan_update_near(struct plan *p)
+{
+	publisher_update_near(p->publisher);
+}
+
+void plan_release(struct plan *p)
+{
+	publisher_release(p->publisher, clock_ms());
+}
+
+uint64_t plan_next_release_ms(const struct plan *p)
+{
+	return publisher_next_release_ms(p->publisher);
 }
 
 /* --- life --- */

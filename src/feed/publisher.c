@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "feed/dampers.h"
 #include "model/table_builder.h"
 #include "zone/compose.h"
 #include "zone/policy.h"
@@ -23,6 +25,9 @@ struct publisher_zone {
 	const struct zone_options *options;
 	uint16_t index; /* in the table: longest origin first */
 	void *served;   /* tsearch(3) tree of struct served, by name */
+	struct dampers *dampers;
+	struct zone_counts counts; /* of the blocks served */
+	struct zone_board *board;  /* the same, as of the last table */
 };
 
 struct publisher {
@@ -64,11 +69,33 @@ static struct served *add_served(struct publisher_zone *z, const char *name)
 
 /* --- one service --- */
 
+/* Whose facts are asked for. */
+struct asked {
+	const struct publisher *publisher;
+	const struct publisher_zone *zone;
+};
+
 static size_t addresses_of(void *context, const char *host, struct address ret[POLICY_ADDRESSES_MAX])
 {
 	static_assert((int)POLICY_ADDRESSES_MAX == (int)RESOLVER_ADDRESSES_MAX, "one array serves both");
+	const struct asked *asked = context;
 
-	return resolver_watch(context, host, ret);
+	return resolver_watch(asked->publisher->o.resolver, host, ret);
+}
+
+static bool is_flapping(void *context, const char *service, unsigned registry, const struct instance *i)
+{
+	const struct asked *asked = context;
+
+	return dampers_is_flapping(asked->zone->dampers, service, registry, i);
+}
+
+static bool is_local(void *context, const struct address *address)
+{
+	const struct asked *asked = context;
+	const struct home *home = asked->publisher->o.home;
+
+	return home != NULL && home_has(home, address);
 }
 
 /* A name that belongs to another, longer zone is that zone's alone. */
@@ -107,7 +134,12 @@ static uint64_t true_until(const struct publisher *p, uint64_t registries, const
 static int make_block(const struct publisher *p, const struct publisher_zone *z, const char *name,
 		      struct block **ret)
 {
-	const struct policy_facts facts = { .addresses = addresses_of, .context = p->o.resolver };
+	struct asked asked = { p, z };
+	const struct policy_facts facts = { .addresses = addresses_of,
+					    .is_flapping = is_flapping,
+					    .is_local = is_local,
+					    .zone_of_host = p->o.feed->zone_of_host,
+					    .context = &asked };
 	struct selection selection;
 	int r = policy_select(z->options, p->o.snapshots, name, &facts, &selection);
 
@@ -119,6 +151,17 @@ static int make_block(const struct publisher *p, const struct publisher_zone *z,
 	return r;
 }
 
+/* Takes what a block has into the counts, or out of them again. */
+static void count_block(struct zone_counts *c, const struct block *b, uint64_t sign)
+{
+	if (b == NULL)
+		return;
+	c->services += sign;
+	c->failed_open += b->options.failed_open ? sign : 0;
+	for (size_t i = 0; i < LEFT_OUT_REASONS; i++)
+		c->instances[i] += sign * b->options.instances[i];
+}
+
 /* s: what is served of it now, or NULL. */
 static int replace(struct publisher *p, struct publisher_zone *z, struct served *s, const char *name,
 		   struct block *block)
@@ -128,8 +171,11 @@ static int replace(struct publisher *p, struct publisher_zone *z, struct served 
 	if (s == NULL && (s = add_served(z, name)) == NULL)
 		return -ENOMEM;
 	const int r = table_builder_replace(p->builder, s->block, block);
-	if (r == 0)
+	if (r == 0) {
+		count_block(&z->counts, s->block, (uint64_t)-1);
+		count_block(&z->counts, block, 1);
 		s->block = block;
+	}
 	if (s->block == NULL) {
 		tdelete(s, &z->served, compare_served);
 		free(s);
@@ -188,9 +234,30 @@ static void update_everywhere(void *context, const char *name)
 		update_service(p, &p->zones[i], name);
 }
 
-void publisher_update(struct publisher *p, const struct snapshot *before, const struct snapshot *after)
+/* One registry says something else. */
+struct change {
+	struct publisher *publisher;
+	size_t registry;
+	const struct snapshot *before, *after;
+	uint64_t now_ms;
+};
+
+static void note_and_update(void *context, const char *name)
 {
-	snapshot_compare(before, after, update_everywhere, p);
+	const struct change *c = context;
+	struct publisher *p = c->publisher;
+
+	for (size_t i = 0; i < p->n_zones; i++)
+		dampers_note(p->zones[i].dampers, c->registry, name, c->before, c->after, c->now_ms);
+	update_everywhere(p, name);
+}
+
+void publisher_update(struct publisher *p, size_t registry, const struct snapshot *before,
+		      const struct snapshot *after)
+{
+	struct change c = { p, registry, before, after, clock_ms() };
+
+	snapshot_compare(before, after, note_and_update, &c);
 }
 
 void publisher_update_service(struct publisher *p, const char *service)
@@ -264,26 +331,82 @@ static void collect_name(const void *node, VISIT visit, void *names)
 		buffer_add(names, s->name, strlen(s->name) + 1);
 }
 
-/* Services that vanished while memory was short are in no snapshot any more, only among those served. */
-static void update_served(struct publisher *p, struct publisher_zone *z)
+static bool is_any(const struct answer_options *o)
+{
+	(void)o;
+	return true;
+}
+
+/* Takes in again those that are served now. */
+static void update_served(struct publisher *p, struct publisher_zone *z,
+			  bool (*wanted)(const struct answer_options *o))
 {
 	struct buffer names = { 0 };
 
 	twalk_r(z->served, collect_name, &names);
-	for (size_t at = 0; at < names.len; at += strlen((const char *)names.octets + at) + 1)
-		update_service(p, z, (const char *)names.octets + at);
+	for (size_t at = 0; at < names.len; at += strlen((const char *)names.octets + at) + 1) {
+		const char *name = (const char *)names.octets + at;
+
+		if (wanted(zone_options_for(z->options, name)))
+			update_service(p, z, name);
+	}
 	buffer_finish(&names);
 }
 
 static void update_all(struct publisher *p)
 {
 	p->incomplete = false;
+	/* Services that vanished while memory was short are in no snapshot any more. */
 	for (size_t i = 0; i < p->n_zones; i++)
-		update_served(p, &p->zones[i]);
+		update_served(p, &p->zones[i], is_any);
 	for (size_t r = 0; r < p->o.feed->n_registries; r++) {
 		if (p->o.snapshots[r] != NULL)
-			publisher_update(p, NULL, p->o.snapshots[r]);
+			snapshot_compare(NULL, p->o.snapshots[r], update_everywhere, p);
 	}
+}
+
+static bool is_by_subnet(const struct answer_options *o)
+{
+	return o->near == NEAR_SUBNET;
+}
+
+void publisher_update_near(struct publisher *p)
+{
+	for (size_t i = 0; i < p->n_zones; i++)
+		update_served(p, &p->zones[i], is_by_subnet);
+}
+
+struct release {
+	struct publisher *publisher;
+	struct publisher_zone *zone;
+};
+
+static void update_released(void *context, const char *name)
+{
+	const struct release *r = context;
+
+	update_service(r->publisher, r->zone, name);
+}
+
+void publisher_release(struct publisher *p, uint64_t now_ms)
+{
+	for (size_t i = 0; i < p->n_zones; i++) {
+		struct release r = { p, &p->zones[i] };
+
+		dampers_release(p->zones[i].dampers, now_ms, update_released, &r);
+	}
+}
+
+uint64_t publisher_next_release_ms(const struct publisher *p)
+{
+	uint64_t next_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < p->n_zones; i++) {
+		const uint64_t one_ms = dampers_next_ms(p->zones[i].dampers);
+
+		next_ms = one_ms < next_ms ? one_ms : next_ms;
+	}
+	return next_ms;
 }
 
 bool publisher_publish(struct publisher *p)
@@ -292,6 +415,8 @@ bool publisher_publish(struct publisher *p)
 
 	if (p->incomplete)
 		update_all(p);
+	for (size_t i = 0; i < p->n_zones; i++)
+		zone_board_set(p->zones[i].board, &p->zones[i].counts);
 	if (table_builder_is_changed(p->builder)) {
 		if (table_builder_seal(p->builder, &table) != 0)
 			return false;
@@ -333,9 +458,11 @@ static uint16_t rank_zone(const struct feed_options *feed, size_t zone)
 	return rank;
 }
 
-static struct table_zone describe_zone(const struct zone_options *z)
+static struct table_zone describe_zone(const struct publisher_zone *of)
 {
+	const struct zone_options *z = of->options;
 	struct table_zone t = { .origin = z->origin,
+				.board = of->board,
 				.n_labels = (uint8_t)name_count_labels(&z->origin),
 				.data = z->n_registries > 0 ? ZONE_SILENT : ZONE_HEARD,
 				.ttl_s = z->answer.ttl_s,
@@ -366,6 +493,27 @@ static int add_apex(struct publisher *p, const struct publisher_zone *z)
 	return r;
 }
 
+/* What was known of instances in the zone of that name before a reload. */
+static const struct dampers *find_dampers(const struct publisher *p, const struct name *origin)
+{
+	for (size_t i = 0; p != NULL && i < p->n_zones; i++) {
+		if (name_equal(&p->zones[i].options->origin, origin))
+			return p->zones[i].dampers;
+	}
+	return NULL;
+}
+
+static int create_zone(const struct publisher *p, size_t i, struct publisher_zone *z)
+{
+	z->options = &p->o.feed->zones[i];
+	z->index = rank_zone(p->o.feed, i);
+	z->board = zone_board_create();
+	if (z->board == NULL)
+		return -ENOMEM;
+	return dampers_create(p->o.feed, z->options, find_dampers(p->o.previous, &z->options->origin),
+			      &z->dampers);
+}
+
 static int create_zones(struct publisher *p)
 {
 	const struct feed_options *feed = p->o.feed;
@@ -376,9 +524,8 @@ static int create_zones(struct publisher *p)
 	for (size_t i = 0; r == 0 && i < feed->n_zones; i++) {
 		struct publisher_zone *z = &p->zones[p->n_zones++];
 
-		z->options = &feed->zones[i];
-		z->index = rank_zone(feed, i);
-		zones[z->index] = describe_zone(z->options);
+		r = create_zone(p, i, z);
+		zones[z->index] = describe_zone(z);
 	}
 	if (r == 0)
 		r = table_builder_create(zones, p->n_zones, p->o.freshness,
@@ -410,9 +557,12 @@ void publisher_destroy(struct publisher *p)
 {
 	if (p == NULL)
 		return;
-	for (size_t i = 0; i < p->n_zones; i++)
-		tdestroy(p->zones[i].served, free);
 	table_builder_destroy(p->builder);
+	for (size_t i = 0; i < p->n_zones; i++) {
+		tdestroy(p->zones[i].served, free);
+		dampers_destroy(p->zones[i].dampers);
+		zone_board_destroy(p->zones[i].board);
+	}
 	free(p->zones);
 	free(p);
 }

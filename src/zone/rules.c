@@ -14,16 +14,22 @@ static size_t count_left(const struct selection *s)
 	return n;
 }
 
+static const uint8_t worst[] = {
+	[HEALTH_RULE_PASSING] = HEALTH_PASSING,
+	[HEALTH_RULE_WARNING] = HEALTH_WARNING,
+	[HEALTH_RULE_ANY] = HEALTH_CRITICAL,
+};
+
+bool rules_is_healthy(enum health_rule rule, uint8_t health)
+{
+	return health <= worst[rule];
+}
+
 /* When nobody is healthy the checks are more likely wrong than all instances dead; and a caller who gets an
  * address that does not answer is no worse off than one who gets none. But who is in doubt is better than who
  * is down: of those the best are taken. */
 void rules_health(struct selection *s, enum health_rule rule)
 {
-	static const uint8_t worst[] = {
-		[HEALTH_RULE_PASSING] = HEALTH_PASSING,
-		[HEALTH_RULE_WARNING] = HEALTH_WARNING,
-		[HEALTH_RULE_ANY] = HEALTH_CRITICAL,
-	};
 	uint8_t best = HEALTH_CRITICAL;
 
 	for (size_t i = 0; i < s->n_all; i++) {
@@ -54,7 +60,8 @@ void rules_flapping(struct selection *s, const char *service, const struct polic
 	for (size_t i = 0; i < s->n_all; i++) {
 		struct member *m = &s->members[i];
 
-		if (m->left_out == LEFT_OUT_NOT && facts->is_flapping(facts->context, service, m->instance))
+		if (m->left_out == LEFT_OUT_NOT &&
+		    facts->is_flapping(facts->context, service, m->registry, m->instance))
 			m->left_out = LEFT_OUT_FLAPPING;
 	}
 	if (count_left(s) == 0)
