@@ -255,6 +255,10 @@ static const struct {
 	  "db.example:5432 10.0.0.1:80 10.0.0.2:80",
 	  "10.0.0.2:80 192.0.2.1:5432",
 	  "unreachable" }, /* two of four addresses, one of three instances */
+	{ { "10.0.0.1:80=5 10.0.0.2:80=6", "", "" },
+	  "db.example:5432 10.0.0.1:80 10.0.0.2:80",
+	  "10.0.0.1:80 192.0.2.1:5432 192.0.2.2:5432",
+	  "unreachable" }, /* one of three instances, though two of four addresses might go */
 	/* flapping */
 	{ { "", "10.0.0.1", "" }, FOUR, "10.0.0.2:80 10.0.0.3:80 10.0.0.4:80", "flapping" },
 	{ { "", "10.0.0.1 10.0.0.2 10.0.0.3", "" }, FOUR, "10.0.0.4:80", "flapping flapping flapping" },
@@ -394,6 +398,7 @@ static const struct {
 	{ "a", 3, FOUR },
 	{ "b", 1, "10.0.0.3:80" },
 	{ "c", 1, FOUR },
+	{ "c", 0, FOUR },
 	{ NULL, 1, FOUR },
 };
 
