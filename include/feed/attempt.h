@@ -16,6 +16,9 @@
  * nothing behind, on neither side. */
 int attempt_begin(const struct endpoint *to);
 
+/* False: nothing has come back so far. To be asked at the deadline: a loop that was busy has not looked. */
+bool attempt_has_ended(int fd);
+
 /* How it ended: 0, it is established, or a negative errno. is_elsewhere: it was made to another host. */
 int attempt_result(int fd, const struct endpoint *to, bool *is_elsewhere);
 

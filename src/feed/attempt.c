@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,6 +36,13 @@ int attempt_begin(const struct endpoint *to)
 	const int error = -errno;
 	close(fd);
 	return error;
+}
+
+bool attempt_has_ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 static bool is_elsewhere_from(const struct endpoint *own, const struct endpoint *to)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <limits.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "feed/attempt.h"
+#include "feed/silence.h"
 
 enum {
 	JITTER_SHARE = 5, /* of the interval */
@@ -48,11 +48,7 @@ struct place {
 	TAILQ_ENTRY(place) link; /* of all, or of those due */
 	struct event event;
 	int fd;
-	unsigned failures, connections; /* in a row */
-	uint64_t tried_ms;              /* when the last attempt began */
-	uint64_t failing_ms;            /* when the first of the failures in a row began */
-	uint64_t silent_ms;             /* since when; 0: it is not */
-	bool others_heard;              /* between failing_ms and tried_ms */
+	struct silence silence;
 };
 
 TAILQ_HEAD(place_list, place);
@@ -125,7 +121,7 @@ static void wait_for(struct place *place, uint64_t pause_ms)
 static void wait_for_next(struct place *place)
 {
 	struct prober *p = place->prober;
-	const bool in_doubt = place->silent_ms > 0 ? place->connections > 0 : place->failures > 0;
+	const bool in_doubt = silence_is_in_doubt(&place->silence, p->o.down);
 	const uint64_t interval_ms = p->o.interval_ms / (in_doubt ? DOUBT_SHARE : 1);
 
 	wait_for(place, interval_ms + draw(p, interval_ms / JITTER_SHARE));
@@ -146,11 +142,10 @@ static uint64_t take_turn(struct prober *p)
 
 /* --- what came of it --- */
 
-static void set_silent(struct place *place, bool is_silent, const char *reason)
+static void tell(const struct place *place, bool is_silent, const char *reason)
 {
 	struct prober *p = place->prober;
 
-	place->silent_ms = is_silent ? place->tried_ms : 0;
 	if (is_silent)
 		p->counts.silent++;
 	else
@@ -172,47 +167,36 @@ static void note_connected(struct place *place)
 	struct prober *p = place->prober;
 
 	p->counts.connected++;
-	place->failures = 0;
-	place->connections++;
-	if (place->silent_ms > 0 && place->connections >= p->o.up)
-		set_silent(place, false, "connected");
+	if (silence_connected(&place->silence, p->o.up) == SILENCE_ENDS)
+		tell(place, false, "connected");
 }
 
-/* Where nobody has been heard since this place began to keep silent, it may be this host that is cut off.
- * Whoever waits for the word of another loses nothing: where nobody answers at all, leaving some out helps
- * nobody. Who refuses has answered, and this host itself is not behind the network. */
-static bool may_be_us(const struct place *place, int error)
+static void hold_back(struct prober *p, uint64_t now_ms)
 {
-	return error != -ECONNREFUSED && !place->others_heard && !address_is_loopback(&place->address);
-}
-
-static void hold_back(struct place *place)
-{
-	struct prober *p = place->prober;
-
 	p->counts.held_back++;
-	if (p->is_cut_off || p->heard_ms + CUT_OFF_ROUNDS * p->o.interval_ms > place->tried_ms)
+	if (p->is_cut_off || p->heard_ms + CUT_OFF_ROUNDS * p->o.interval_ms > now_ms)
 		return;
 	p->is_cut_off = true;
 	log_event(LOG_WARNING, "event=probe state=held reason=\"nobody answers: this host may be cut off\"");
 }
 
+/* Who refuses has answered, and this host itself is not behind the network. */
 static void note_failed(struct place *place, int error)
 {
 	struct prober *p = place->prober;
+	const bool needs_witness = error != -ECONNREFUSED && !address_is_loopback(&place->address);
 
 	p->counts.failed++;
-	place->connections = 0;
-	if (place->failures == 0)
-		place->failing_ms = place->tried_ms;
-	if (place->failures < UINT_MAX)
-		place->failures++;
-	if (place->silent_ms > 0 || place->failures < p->o.down)
-		return;
-	if (may_be_us(place, error))
-		hold_back(place);
-	else
-		set_silent(place, true, attempt_explain(error));
+	switch (silence_failed(&place->silence, p->o.down, needs_witness)) {
+	case SILENCE_BEGINS:
+		tell(place, true, attempt_explain(error));
+		break;
+	case SILENCE_HELD_BACK:
+		hold_back(p, place->silence.tried_ms);
+		break;
+	default:
+		break;
+	}
 }
 
 static void note_trouble(struct prober *p, int error)
@@ -264,7 +248,7 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
 	int error = -ETIMEDOUT;
 
 	endpoint_from_address(&place->address, place->port, &to);
-	if ((what & EV_TIMEOUT) == 0)
+	if ((what & EV_TIMEOUT) == 0 || attempt_has_ended(fd))
 		error = attempt_result(fd, &to, &is_elsewhere);
 	end_attempt(place);
 	judge(place, error, is_elsewhere);
@@ -279,8 +263,7 @@ static void try_place(struct place *place)
 
 	TAILQ_REMOVE(&p->due, place, link);
 	TAILQ_INSERT_TAIL(&p->others, place, link);
-	place->tried_ms = clock_ms();
-	place->others_heard = place->failures > 0 && p->heard_ms > place->failing_ms;
+	silence_try(&place->silence, clock_ms(), p->heard_ms);
 	endpoint_from_address(&place->address, place->port, &to);
 	const int fd = attempt_begin(&to);
 	if (fd < 0) {
@@ -291,7 +274,10 @@ static void try_place(struct place *place)
 	place->fd = fd;
 	p->n_trying++;
 	event_assign(&place->event, p->loop, fd, EV_WRITE, on_end, place);
-	event_add(&place->event, &limit);
+	if (event_add(&place->event, &limit) < 0) {
+		end_attempt(place);
+		judge(place, -ENOMEM, false);
+	}
 }
 
 /* Begins as many attempts as may begin now. */
@@ -352,8 +338,8 @@ static void take_out(struct place *place)
 static void forget(struct place *place)
 {
 	take_out(place);
-	if (place->silent_ms > 0)
-		set_silent(place, false, "not probed any more");
+	if (place->silence.since_ms > 0)
+		tell(place, false, "not probed any more");
 	free(place);
 }
 
@@ -417,9 +403,10 @@ uint64_t prober_unreachable_ms(const struct prober *p, const struct address *add
 	if (p->counts.silent == 0)
 		return 0;
 	const struct place *place = find(p, address, port);
-	if (place == NULL || place->silent_ms == 0)
+	const uint64_t since_ms = place != NULL ? place->silence.since_ms : 0;
+	if (since_ms == 0)
 		return 0;
-	return now_ms > place->silent_ms ? now_ms - place->silent_ms : 1;
+	return now_ms > since_ms ? now_ms - since_ms : 1;
 }
 
 void prober_count(const struct prober *p, struct probe_counts *ret)

@@ -262,6 +262,29 @@ END_TEST
 
 /* --- whose fault it is --- */
 
+/* The loop was busy for longer than a connection may take. */
+START_TEST(what_has_ended_before_we_looked_has_not_failed)
+{
+	uint16_t port = 0;
+	const int fd = listen_on(&port, 100);
+
+	options.interval_ms = 100;
+	options.timeout_ms = 10;
+	set();
+	want(&here, port);
+	for (int i = 1; i <= 3; i++) {
+		while (connects_count(port) < (unsigned)i)
+			event_base_loop(loop, EVLOOP_ONCE);
+		while (clock_ms() < connects_last_ms(port) + 30)
+			;
+		while (counts().connected + counts().failed < (unsigned)i)
+			event_base_loop(loop, EVLOOP_ONCE);
+	}
+	ck_assert_uint_eq(counts().failed, 0);
+	close(fd);
+}
+END_TEST
+
 static const int own_errors[] = { EMFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EPERM, EACCES, ENETDOWN, EINVAL };
 
 static bool has_not_tried_often(void)
@@ -536,6 +559,7 @@ int main(void)
 	tcase_add_test(places, a_connection_with_itself_is_none);
 	suite_add_tcase(suite, places);
 	tcase_add_checked_fixture(faults, set_up, tear_down);
+	tcase_add_test(faults, what_has_ended_before_we_looked_has_not_failed);
 	tcase_add_loop_test(faults, what_this_host_cannot_try_is_no_failure, 0,
 			    sizeof(own_errors) / sizeof(own_errors[0]));
 	tcase_add_loop_test(faults, a_host_out_of_reach_is_silent_while_another_is_heard, 0,
