@@ -340,6 +340,7 @@ static size_t write_owner(struct answerer *a, struct reply *p, const struct owne
 	const uint16_t qtype = p->q->qtype;
 	const bool is_apex = p->q->n_labels == p->zone->n_labels;
 
+	block_note_asked(block, p->now_ms);
 	if (!mark_block(p, block))
 		return write_failure(p);
 	if (is_apex && qtype == RRTYPE_SOA)
