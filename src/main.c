@@ -407,11 +407,8 @@ static int run(const char *path)
 
 static int check(const char *path)
 {
-	struct config *config;
-
-	if (config_read(path, stderr, &config) != 0)
+	if (config_check(path, stderr) != 0)
 		return 1;
-	config_destroy(config);
 	printf("%s: good\n", path);
 	return 0;
 }

@@ -30,6 +30,10 @@ struct config {
  * kept: -EINVAL, or -ENOENT, -EACCES... when the file cannot be read at all, which is written too. */
 int config_read(const char *path, FILE *errors, struct config **ret);
 
+/* The same for somebody who only wants to know; and what is good may still get warnings, as "FILE:LINE:
+ * warning: ...", of files it names that cannot be read now. */
+int config_check(const char *path, FILE *errors);
+
 /* NULL is fine. */
 void config_destroy(struct config *c);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* config/tree.h -- the configuration between text and options, shared by the sources of this folder only.
  *
- *   file --text.c--> clean text --parse.c--> blocks of checked values --config.c--> options
+ *   file --text.c, keys.c--> clean text --parse.c--> blocks of checked values --config.c--> options
  *
  * The rows (rows.c, registry_rows.c) are the one list of keys. Everything lives in the arena of the tree.
  * Main only.
@@ -153,9 +153,16 @@ void *config_tree_alloc(struct config_tree *t, struct arena *arena, size_t n, si
 void config_complain(struct config_tree *t, const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* The same for what may be as it is: it does not count. */
+void config_warn(struct config_tree *t, const char *file, int line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* rows.c, registry_rows.c */
 
 const struct config_kind *config_kind(enum block_kind kind);
+
+/* Whether such a block may stand in an outer one. */
+bool config_kind_stands_in(enum block_kind kind, enum block_kind outer);
 
 /* The row of that key, or NULL. */
 const struct config_row *config_row_find(enum block_kind kind, const char *key);
@@ -193,11 +200,29 @@ int config_text_load(const char *path, struct buffer *text);
  * was wrong and has been reported. */
 bool config_text_clean(struct config_tree *t, const char *file, char *text, size_t len);
 
+/* keys.c */
+
+/* Reports the keys and blocks nobody knows and blanks them out of a clean text, as far as it can be followed.
+ * True when there were any. */
+bool config_blank_unknown(struct config_tree *t, const char *file, char *text);
+
+/* Reports one. */
+void config_complain_about_key(struct config_tree *t, enum block_kind kind, const char *file, int line,
+			       const char *key);
+
+/* False for what may be a secret out of its place, and is not shown. */
+bool config_could_be_key(const char *text);
+
 /* parse.c */
 
 /* Reads the file and those it includes into t, whose errors stream is set. 0, also when values are wrong
  * (n_errors tells); a negative errno when it went no further, reported too. */
 int config_parse(const char *path, struct config_tree *t);
+
+/* files.c */
+
+/* Warns of secrets, certificates and keys that cannot be read now. */
+void config_look_at_files(struct config_tree *t);
 
 /* registries.c, zones.c: the options of the feeding plane from blocks whose defaults
  * have been filled in. Problems are reported to the tree. Registries come after our own addresses, which none

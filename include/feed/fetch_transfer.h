@@ -9,6 +9,7 @@
  *   fetch_loop       the handle runs, on libevent
  *   fetch_stream     the body of a stream: objects, as fast as they are taken
  *   fetch_answer     the handle has ended: the result, or an error in words
+ *   fetch_tls        the same for certificates, keys and whom they belong to
  *
  * Embedded in its owner. After transfer_close() what was found lasts until transfer_finish().
  */
@@ -119,6 +120,10 @@ void transfer_read_end(struct transfer *t, int code);
 
 /* fetch_answer.c: the same for one that still runs and ends because of a limit. */
 void transfer_time_out(struct transfer *t, enum limit limit);
+
+/* fetch_tls.c: sets the error if that CURLcode, with the text that came with it, is one of TLS that has
+ * better words; else false. */
+bool transfer_read_tls_error(struct transfer *t, int code, const char *text);
 
 /* fetch_stream.c: true when the body is a stream of objects: it was asked for and has been granted. */
 bool stream_is_open(struct transfer *t);

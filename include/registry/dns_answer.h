@@ -45,9 +45,10 @@ struct dns_answer {
 
 /* Takes the answer to the question for name and type apart, following aliases within it. "Nothing there" is
  * an answer: 0, and no records. What is no answer (an rcode, a cut or damaged message, a server that does not
- * know) is a negative errno with its reason in b. After 0, dns_answer_finish(). */
-int dns_answer_read(const struct fetch_result *result, const struct name *name, uint16_t type,
-		    struct dns_answer *ret, struct snapshot_builder *b);
+ * know) is a negative errno with its reason in b, which names the name unless it is the subject: who runs us
+ * has that in front already. After 0, dns_answer_finish(). */
+int dns_answer_read(const struct fetch_result *result, const struct name *subject, const struct name *name,
+		    uint16_t type, struct dns_answer *ret, struct snapshot_builder *b);
 
 void dns_answer_finish(struct dns_answer *a);
 

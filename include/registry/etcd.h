@@ -53,6 +53,7 @@ struct registry {
 	bool is_open, proven; /* is_open: etcd said that there is no authentication */
 
 	/* What is known. */
+	bool has_seen_key;         /* so the prefix is right */
 	bool listed;               /* the ledger is complete as of revision */
 	bool doubted;              /* unless the store is another one now */
 	uint64_t revision;         /* 0: nothing is known */
@@ -111,6 +112,9 @@ int etcd_refuse(struct registry *r, int status, const struct etcd_error *error, 
 
 int etcd_ask_page(struct registry *r, struct fetch_request *ret);
 int etcd_take_page(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b);
+
+/* A change tells of a key: what the list said about there being none is void. -ENOMEM. */
+int etcd_note_key(struct registry *r, struct snapshot_builder *b);
 
 /* Throws the pages read so far away; fine without any. */
 void etcd_abandon_list(struct registry *r);

@@ -73,8 +73,9 @@ static bool check_url(const struct config_row *row, const char *text, char error
 
 	if (!(scheme_len == 4 && strncmp(text, "http", 4) == 0) &&
 	    !(scheme_len == 5 && strncmp(text, "https", 5) == 0))
-		return config_refuse(error, "%s: \"%.*s\" begins with neither http:// nor https://", row->key,
-				     shown, text);
+		return config_refuse(error, "%s: \"%.*s\" begins with %s", row->key, shown, text,
+				     row->type == ROW_AGENT_URL ? "none of http://, https:// and unix:///"
+								: "neither http:// nor https://");
 
 	const char *authority = rest + 3;
 	const size_t len = strcspn(authority, "/?#\\");

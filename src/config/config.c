@@ -204,7 +204,7 @@ static int build(struct config_tree *t, struct config *c)
 	return t->n_errors > 0 ? -EINVAL : 0;
 }
 
-int config_read(const char *path, FILE *errors, struct config **ret)
+static int read_file(const char *path, FILE *errors, bool looks_at_files, struct config **ret)
 {
 	struct config_tree tree = { .errors = errors };
 	struct config *c = calloc(1, sizeof(*c));
@@ -212,6 +212,8 @@ int config_read(const char *path, FILE *errors, struct config **ret)
 
 	if (r == 0)
 		r = build(&tree, c);
+	if (r == 0 && looks_at_files)
+		config_look_at_files(&tree);
 	arena_finish(&tree.arena);
 	if (r < 0) {
 		config_destroy(c);
@@ -219,6 +221,21 @@ int config_read(const char *path, FILE *errors, struct config **ret)
 	}
 	*ret = c;
 	return 0;
+}
+
+int config_read(const char *path, FILE *errors, struct config **ret)
+{
+	return read_file(path, errors, false, ret);
+}
+
+int config_check(const char *path, FILE *errors)
+{
+	struct config *c;
+	const int r = read_file(path, errors, true, &c);
+
+	if (r == 0)
+		config_destroy(c);
+	return r;
 }
 
 void config_destroy(struct config *c)

@@ -14,6 +14,7 @@ static struct parser {
 	struct config_tree *tree;
 	const char *file;
 	struct config_block *open[BLOCK_KINDS]; /* the newest of each kind */
+	bool has_unknown;                       /* so what else is missing may stand under a wrong name */
 } * parser;
 
 /* libconfuse does not tell when a block opens, but it sets the defaults of the new block then. So each kind
@@ -85,48 +86,24 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	return 0;
 }
 
-/* No key of ours has a digit, and hardly a token has none. */
-static bool could_be_key(const char *text)
-{
-	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_")] == '\0';
-}
-
 /* A header that has lost its comma, or a token its equal sign, ends up where a key or a comma should be, and
  * may be a secret: only what could be a key is shown. */
 static void complain_about_token(const cfg_t *cfg, const char *token)
 {
-	if (could_be_key(token))
+	if (config_could_be_key(token))
 		config_complain(parser->tree, parser->file, cfg->line, "unexpected \"%s\"", token);
 	else
 		config_complain(parser->tree, parser->file, cfg->line,
 				"a text where none can stand; is a comma missing before it?");
 }
 
+/* One that keys.c could not find: the text around it is not what it should be. */
 static void complain_about_key(const cfg_t *cfg, const char *key)
 {
-	const struct config_kind *kind = config_kind(kind_of(cfg));
-	char known[CONFIG_ERROR_MAX] = "";
-
-	if (!could_be_key(key)) {
-		complain_about_token(cfg, key);
-		return;
-	}
-	if (config_row_is_later(key)) {
-		config_complain(parser->tree, parser->file, cfg->line, "%s: not built into this version",
-				key);
-		return;
-	}
-	for (size_t i = 0; i < kind->n_rows; i++) {
-		const size_t len = strlen(known);
-
-		snprintf(known + len, sizeof(known) - len, "%s%s", i > 0 ? ", " : "; known are ",
-			 kind->rows[i].key);
-	}
-	if (kind->title != NULL)
-		config_complain(parser->tree, parser->file, cfg->line, "no such key in the %s block: %s%s",
-				kind->word, key, known);
+	if (config_could_be_key(key))
+		config_complain_about_key(parser->tree, kind_of(cfg), parser->file, cfg->line, key);
 	else
-		config_complain(parser->tree, parser->file, cfg->line, "no such key or block: %s", key);
+		complain_about_token(cfg, key);
 }
 
 static void __attribute__((format(printf, 2, 0))) report(cfg_t *cfg, const char *format, va_list args)
@@ -143,11 +120,6 @@ static void __attribute__((format(printf, 2, 0))) report(cfg_t *cfg, const char 
 	}
 	vsnprintf(text, sizeof(text), format, args);
 	config_complain(parser->tree, parser->file, cfg->line, "%s", text);
-}
-
-static bool stands_in(enum block_kind kind, enum block_kind outer)
-{
-	return kind != BLOCK_TOP && outer == (kind == BLOCK_INSTANCE ? BLOCK_STATIC : BLOCK_TOP);
 }
 
 /* The options of a kind of block as libconfuse wants them. */
@@ -168,7 +140,7 @@ static void fill_options(enum block_kind kind, cfg_opt_t options[][OPTIONS_MAX])
 					     (config_row_is_list(&k->rows[i]) ? CFGF_LIST : 0),
 				    .parsecb = take_value };
 	for (enum block_kind inner = BLOCK_TOP; inner < BLOCK_KINDS; inner++) {
-		if (stands_in(inner, kind))
+		if (config_kind_stands_in(inner, kind))
 			*o++ = (cfg_opt_t){ .name = config_kind(inner)->word,
 					    .type = CFGT_SEC,
 					    .flags = CFGF_MULTI | CFGF_TITLE,
@@ -184,6 +156,8 @@ static int parse_text(cfg_t *cfg, char *text, size_t len)
 
 	if (!config_text_clean(parser->tree, parser->file, text, len))
 		return -EINVAL;
+	if (config_blank_unknown(parser->tree, parser->file, text))
+		parser->has_unknown = true;
 	FILE *file = fmemopen(text, len, "r");
 	if (file == NULL)
 		return -errno;
@@ -251,6 +225,8 @@ int config_parse(const char *path, struct config_tree *t)
 		cfg_set_error_function(cfg, report);
 		r = parse_all(cfg, path);
 	}
+	if (r == 0 && p.has_unknown)
+		r = -EINVAL;
 	if (cfg != NULL)
 		cfg_free(cfg);
 	parser = NULL;

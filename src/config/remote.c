@@ -187,6 +187,67 @@ static void check_twice(struct config_tree *t, struct config_block *b, const cha
 	}
 }
 
+/* Where in path those parts stand, at its end if that is what is asked; or NULL. */
+static const char *find_path(const char *path, const char *wanted, bool at_end)
+{
+	const size_t len = strlen(wanted);
+
+	for (const char *at = strstr(path, wanted); at != NULL; at = strstr(at + 1, wanted)) {
+		if (at[len] == '\0' || (at[len] == '/' && !at_end))
+			return at;
+	}
+	return NULL;
+}
+
+/* A reverse proxy may have put the registry below a path of its own, which belongs into the URL. The paths of
+ * the API do not: they are put behind it, and a URL that has them already is answered by 404 for ever. */
+static void check_api_path(struct config_tree *t, enum block_kind kind, const struct config_text *e)
+{
+	static const struct {
+		enum block_kind kind;
+		const char *path;
+		bool at_end; /* in the middle it may be a proxy's own */
+	} paths[] = {
+		{ BLOCK_CONSUL, "/v1", true },
+		{ BLOCK_CONSUL, "/v1/catalog", false },
+		{ BLOCK_CONSUL, "/v1/health", false },
+		{ BLOCK_CONSUL, "/v1/agent", false },
+		{ BLOCK_ETCD, "/v3", true },
+		{ BLOCK_ETCD, "/v3/kv", false },
+		{ BLOCK_ETCD, "/v3/watch", false },
+		{ BLOCK_KUBERNETES, "/api", true },
+		{ BLOCK_KUBERNETES, "/apis", true },
+		{ BLOCK_KUBERNETES, "/api/v1", false },
+		{ BLOCK_KUBERNETES, "/apis/discovery.k8s.io", false },
+	};
+	const char *authority = strstr(e->text, "://");
+	const char *path = authority != NULL ? strchr(authority + 3, '/') : NULL;
+
+	for (size_t i = 0; path != NULL && i < sizeof(paths) / sizeof(paths[0]); i++) {
+		const char *found =
+			paths[i].kind == kind ? find_path(path, paths[i].path, paths[i].at_end) : NULL;
+
+		if (found != NULL) {
+			config_complain(
+				t, e->file, e->line,
+				"url: \"%s\" has the path of the API in it; leave out \"%s\", it is put "
+				"behind",
+				e->text, found);
+			return;
+		}
+	}
+}
+
+static void check_api_paths(struct config_tree *t, struct config_block *b)
+{
+	if (b->kind != BLOCK_CONSUL && b->kind != BLOCK_ETCD && b->kind != BLOCK_KUBERNETES)
+		return;
+	for (const struct config_text *e = config_block_get(b, "url")->first; e != NULL; e = e->next) {
+		if (strncmp(e->text, unix_scheme, strlen(unix_scheme)) != 0)
+			check_api_path(t, b->kind, e);
+	}
+}
+
 static void finish_consul(struct config_tree *t, struct config_block *b, struct http_options *http)
 {
 	if (http->url == NULL || strncmp(http->url, unix_scheme, strlen(unix_scheme)) != 0)
@@ -232,6 +293,7 @@ void config_finish_remote(struct config_tree *t, struct config_block *b, const s
 	static const char *const lists[] = { "url", "services", "names", "namespaces" };
 
 	check_credentials(t, b);
+	check_api_paths(t, b);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		check_twice(t, b, lists[i]);
 	if (b->kind == BLOCK_CONSUL)

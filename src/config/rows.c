@@ -167,6 +167,11 @@ const struct config_kind *config_kind(enum block_kind kind)
 	return kinds[kind];
 }
 
+bool config_kind_stands_in(enum block_kind kind, enum block_kind outer)
+{
+	return kind != BLOCK_TOP && outer == (kind == BLOCK_INSTANCE ? BLOCK_STATIC : BLOCK_TOP);
+}
+
 const struct config_row *config_row_find(enum block_kind kind, const char *key)
 {
 	for (size_t i = 0; i < kinds[kind]->n_rows; i++) {

@@ -5,16 +5,32 @@
 #include <stdarg.h>
 #include <string.h>
 
+static void __attribute__((format(printf, 5, 0)))
+say(struct config_tree *t, const char *file, int line, const char *what, const char *format, va_list args)
+{
+	fprintf(t->errors, line > 0 ? "%s:%d: " : "%s: ", file, line);
+	fputs(what, t->errors);
+	vfprintf(t->errors, format, args);
+	fputc('\n', t->errors);
+}
+
 void config_complain(struct config_tree *t, const char *file, int line, const char *format, ...)
 {
 	va_list args;
 
 	t->n_errors++;
-	fprintf(t->errors, line > 0 ? "%s:%d: " : "%s: ", file, line);
 	va_start(args, format);
-	vfprintf(t->errors, format, args);
+	say(t, file, line, "", format, args);
 	va_end(args);
-	fputc('\n', t->errors);
+}
+
+void config_warn(struct config_tree *t, const char *file, int line, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(t, file, line, "warning: ", format, args);
+	va_end(args);
 }
 
 void *config_tree_alloc(struct config_tree *t, struct arena *arena, size_t n, size_t size)

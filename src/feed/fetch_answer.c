@@ -196,19 +196,23 @@ static void read_cut(struct transfer *t)
 }
 
 /* A connection that stood, and over which nothing comes back any more: the kernel has asked, and given up. */
-static void read_broken(struct transfer *t, CURLcode code)
+static bool has_fallen_silent(const struct transfer *t, CURLcode code)
 {
 	long error = 0;
 
 	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
-	if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH)
-		transfer_fail(t, -ETIMEDOUT, "the connection fell silent");
-	else
-		transfer_fail(t, -EIO, "%s", reason(t, code));
+	return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) &&
+	       (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH);
 }
 
 static void read_error(struct transfer *t, CURLcode code)
 {
+	if (has_fallen_silent(t, code)) {
+		transfer_fail(t, -ETIMEDOUT, "the connection fell silent");
+		return;
+	}
+	if (transfer_read_tls_error(t, (int)code, reason(t, code)))
+		return;
 	switch (code) {
 	case CURLE_COULDNT_CONNECT:
 		read_connect_error(t, code);
@@ -225,16 +229,9 @@ static void read_error(struct transfer *t, CURLcode code)
 	case CURLE_GOT_NOTHING:
 		transfer_fail(t, -ECONNRESET, "connection closed without an answer");
 		break;
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-		read_broken(t, code);
-		break;
 	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, which is anything at all */
 	case CURLE_WEIRD_SERVER_REPLY:
 		transfer_fail(t, -EPROTO, "the answer is not HTTP");
-		break;
-	case CURLE_PEER_FAILED_VERIFICATION:
-		transfer_fail(t, -EPROTO, "certificate not accepted: %s", reason(t, code));
 		break;
 	default:
 		transfer_fail(t, -EIO, "%s", reason(t, code));

@@ -44,15 +44,31 @@ static int refuse(int error, const char *why, char reason[SECRET_REASON_MAX])
 	return error;
 }
 
+static int explain(int error, char reason[SECRET_REASON_MAX])
+{
+	char text[SECRET_REASON_MAX];
+
+	return refuse(error, error == -EINVAL ? "not a regular file" : strerror_r(-error, text, sizeof(text)),
+		      reason);
+}
+
+int secret_probe(const char *path, char reason[SECRET_REASON_MAX])
+{
+	char octet;
+	const ssize_t n = read_small_file(path, &octet, 1);
+
+	if (n == 0)
+		return refuse(-ENODATA, "empty", reason);
+	return n < 0 ? explain((int)n, reason) : 0;
+}
+
 int secret_read(const char *path, char reason[SECRET_REASON_MAX], char ret[SECRET_MAX + 1])
 {
 	char text[SECRET_REASON_MAX];
 	const ssize_t n = read_small_file(path, ret, SECRET_MAX + 1);
 
-	if (n == -EINVAL)
-		return refuse(-EINVAL, "not a regular file", reason);
 	if (n < 0)
-		return refuse((int)n, strerror_r((int)-n, text, sizeof(text)), reason);
+		return explain((int)n, reason);
 	if (n > SECRET_MAX) {
 		snprintf(text, sizeof(text), "larger than %d octets", SECRET_MAX);
 		return refuse(-EFBIG, text, reason);

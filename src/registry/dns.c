@@ -148,7 +148,7 @@ static int ask(struct registry *r, struct resource *res, struct fetch_request *r
 	struct round *round = &w->round;
 
 	if (w->subject.name.len == 0)
-		return snapshot_builder_fail(b, -EINVAL, "%.200s: no domain name", res->name);
+		return snapshot_builder_fail(b, -EINVAL, "no domain name");
 	if (!res->part.in_round && begin_round(r, w) < 0)
 		return snapshot_builder_fail(b, -ENOMEM, "out of memory");
 	const struct name *name =
@@ -255,7 +255,7 @@ static void keep_unknown(struct round *round, struct dns_answer *answer, struct 
 static int read_srvs(struct watched *w, const struct fetch_result *result, struct snapshot_builder *b)
 {
 	struct dns_answer answer;
-	int status = dns_answer_read(result, &w->subject.name, RRTYPE_SRV, &answer, b);
+	int status = dns_answer_read(result, &w->subject.name, &w->subject.name, RRTYPE_SRV, &answer, b);
 
 	if (status < 0)
 		return status;
@@ -311,7 +311,7 @@ static int read_addresses(struct registry *r, struct watched *w, const struct fe
 	struct round *round = &w->round;
 	const struct dns_srv *srvs = &round->srvs[round->at];
 	struct dns_answer answer;
-	int status = dns_answer_read(result, &srvs->target, round->type, &answer, b);
+	int status = dns_answer_read(result, &w->subject.name, &srvs->target, round->type, &answer, b);
 	bool no_name = false;
 
 	if (status == -ENOMEM)

@@ -20,15 +20,18 @@ struct message {
 	const uint8_t *octets;
 	size_t len;
 	struct name name; /* what was asked for, or what that is an alias of */
+	const struct name *subject;
 	uint16_t type, flags;
 	bool is_alias, has_soa, has_data;
 };
 
 static int refuse(const struct message *m, struct snapshot_builder *b, const char *reason)
 {
+	const bool is_other = !name_equal(&m->name, m->subject);
 	char name[NAME_TEXT_MAX];
 
-	return snapshot_builder_fail(b, -EPROTO, "%s %s: %s", name_to_text(m->name.octets, name),
+	return snapshot_builder_fail(b, -EPROTO, "%s%s%s: %s",
+				     is_other ? name_to_text(m->name.octets, name) : "", is_other ? " " : "",
 				     m->type == RRTYPE_SRV ? "SRV"
 				     : m->type == RRTYPE_A ? "A"
 							   : "AAAA",
@@ -308,12 +311,14 @@ static int read_message(struct message *m, struct dns_answer *ret, struct snapsh
 	return 0;
 }
 
-int dns_answer_read(const struct fetch_result *result, const struct name *name, uint16_t type,
-		    struct dns_answer *ret, struct snapshot_builder *b)
+int dns_answer_read(const struct fetch_result *result, const struct name *subject, const struct name *name,
+		    uint16_t type, struct dns_answer *ret, struct snapshot_builder *b)
 {
-	struct message m = {
-		.octets = (const uint8_t *)result->body, .len = result->len, .name = *name, .type = type
-	};
+	struct message m = { .octets = (const uint8_t *)result->body,
+			     .len = result->len,
+			     .name = *name,
+			     .subject = subject,
+			     .type = type };
 
 	*ret = (struct dns_answer){ .ttl_s = DNS_TTL_NONE_S,
 				    .nothing_s = DNS_TTL_NONE_S,

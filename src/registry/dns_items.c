@@ -130,11 +130,13 @@ int dns_items_stage(const struct dns_subject *s, const struct dns_srv *srvs, siz
 int dns_items_keep(const struct dns_subject *s, const struct name *target, uint16_t type, const char *reason,
 		   struct snapshot_builder *b)
 {
-	char key[KEY_SIZE];
+	const bool is_subject = name_equal(target, &s->name);
+	char key[KEY_SIZE], text[NAME_TEXT_MAX];
 
 	write_key(key, "", target, type);
 	ledger_keep(s->ledger, s->part, key);
-	snapshot_builder_remark(b, "%s", reason);
+	snapshot_builder_remark(b, "%s%s%s", is_subject ? name_to_text(target->octets, text) : "",
+				is_subject ? " " : "", reason);
 	write_key(key, "failed: ", target, type);
 	return ledger_stage(s->ledger, s->part, key, b);
 }

@@ -83,6 +83,7 @@ static int take_kv(void *context, const struct etcd_kv *kv)
 	struct registry *r = t->registry;
 	const char *item = etcd_item_name(kv);
 
+	r->has_seen_key = true;
 	if (!is_next(r, kv))
 		return snapshot_builder_fail(t->b, -EPROTO, "keys out of order");
 	if (++r->n_keys > SNAPSHOT_INSTANCES_MAX)
@@ -105,18 +106,51 @@ static int take_kv(void *context, const struct etcd_kv *kv)
 
 /* --- its end --- */
 
-/* What is to be said of the list as a whole, under a name that no key has. */
-static int stage_notes(struct registry *r, struct snapshot_builder *b)
+/* A prefix that is misspelt is no error to etcd. Where there was a key once it is right, and nothing left to
+ * be found is what happens when the last instance goes. */
+static void remark_nothing(const struct registry *r, struct snapshot_builder *b)
 {
-	if (!r->is_open && !r->serializable && r->n_odd == 0)
-		return 0;
+	const struct etcd_options *o = &r->options->etcd;
+	const bool has_zone = o->layout == ETCD_SKYDNS && o->zone != NULL;
+
+	if (r->prefix[0] == '\0')
+		snapshot_builder_remark(b, "etcd has no key at all");
+	else
+		snapshot_builder_remark(b, "nothing under prefix \"%s\": %s right?", r->prefix,
+					has_zone ? "are prefix and zone" : "is it");
+}
+
+/* What is to be said of the list as a whole; false: nothing. */
+static bool write_notes(const struct registry *r, struct snapshot_builder *b)
+{
+	if (!r->is_open && !r->serializable && r->n_odd == 0 && r->has_seen_key)
+		return false;
+	if (!r->has_seen_key)
+		remark_nothing(r, b);
 	if (r->is_open)
 		snapshot_builder_remark(b, "etcd had no authentication, so the login was left out");
 	if (r->serializable && !r->options->watch) /* a watch makes up for it */
 		snapshot_builder_remark(b, "read from one member without a quorum: it may be old");
 	for (size_t i = 0; i < r->n_odd; i++)
 		snapshot_builder_drop(b, DROP_SERVICE_NAME, "a key with a NUL, or of more than 1,024 octets");
-	return ledger_stage(r->ledger, &r->keys.part, "", b);
+	return true;
+}
+
+/* Under a name that no key has. */
+static int stage_notes(struct registry *r, struct snapshot_builder *b)
+{
+	return write_notes(r, b) ? ledger_stage(r->ledger, &r->keys.part, "", b) : 0;
+}
+
+int etcd_note_key(struct registry *r, struct snapshot_builder *b)
+{
+	if (r->has_seen_key)
+		return 0;
+	r->has_seen_key = true;
+	if (write_notes(r, b))
+		return ledger_put(r->ledger, &r->keys.part, "", b);
+	ledger_remove(r->ledger, &r->keys.part, "");
+	return 0;
 }
 
 static int finish_list(struct registry *r, struct snapshot_builder *b)

@@ -142,7 +142,9 @@ static int take_event(void *context, const struct etcd_kv *kv)
 		return 0;
 	if (kv->deleted)
 		return remove_item(r, kv, item);
-	int status = etcd_note_witness(r, kv);
+	int status = etcd_note_key(r, t->b);
+	if (status == 0)
+		status = etcd_note_witness(r, kv);
 	if (status == 0)
 		status = etcd_read_kv(r, kv, t->b);
 	if (status == 0)
