@@ -53,7 +53,7 @@ packages_install()
 	echo "installing$packages_missing"
 	packages_log=$(mktemp) || return 1
 	# The lists may be absent (a fresh container) or old (a mirror that moved on): only then are they fetched.
-	if packages_get || { packages_apt update && packages_get; } >>"$packages_log" 2>&1; then
+	if packages_get || { packages_update && packages_get; } >>"$packages_log" 2>&1; then
 		rm -f "$packages_log"
 		return 0
 	fi
@@ -69,10 +69,24 @@ packages_get()
 	packages_apt install -y --no-install-recommends --no-remove $packages_missing >>"$packages_log" 2>&1
 }
 
+# Other than to install, to update does not wait for another apt.
+packages_update()
+{
+	for packages_try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		packages_said=$(packages_apt update 2>&1) && return
+		printf '%s\n' "$packages_said"
+		case $packages_said in
+		*'Could not get lock'*) sleep 10 ;;
+		*) return 1 ;;
+		esac
+	done
+	return 1
+}
+
 packages_apt()
 {
 	# Another apt may be at work on a machine that has just started.
-	$packages_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null
+	$packages_as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
 # packages_unpack PACKAGE DIR: the files of a package below DIR. Nothing is installed, and no daemon started, as

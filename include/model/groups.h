@@ -3,8 +3,10 @@
  *
  *   groups_take() -> groups_add(), groups_keep() ... --groups_make_services--> services, sorted
  *
- * A service that comes from an earlier snapshot as a whole is passed on by its pointer, and taken apart only
- * when something else adds to it. Part of the snapshot builder; feeder thread only.
+ * An instance is made when it is reported, and the service that comes out of the round has that very one:
+ * nothing is there twice in between. A service that comes from an earlier snapshot as a whole is passed on by
+ * its pointer, and taken apart only when something else adds to it; its instances are shared even then. Part
+ * of the snapshot builder; feeder thread only.
  */
 #ifndef PHONEBOOK_MODEL_GROUPS_H
 #define PHONEBOOK_MODEL_GROUPS_H
@@ -19,13 +21,13 @@
 struct group;
 
 struct groups {
-	struct arena arena;   /* all groups and what is in them */
+	struct arena arena;   /* all groups and their names */
+	struct group *newest; /* of all */
 	struct group **cells; /* open addressing, at most half full */
 	size_t n_cells;
 	size_t n, n_instances;
-	size_t n_octets;   /* for instances and what they point to */
-	struct held *held; /* keeps alive what groups point to */
-	uint64_t seed;     /* or a registry could choose names that share a cell */
+	size_t n_octets; /* as service_room() has them */
+	uint64_t seed;   /* or a registry could choose names that share a cell */
 };
 
 void groups_init(struct groups *gs);
@@ -36,8 +38,8 @@ void groups_empty(struct groups *gs);
 /* Finds the group of that folded name or begins it; -EDQUOT when there are SNAPSHOT_SERVICES_MAX. */
 int groups_take(struct groups *gs, const char *name, struct group **ret);
 
-/* Adds a copy of the instance; -EDQUOT when the group or all groups together are full. */
-int groups_add(struct groups *gs, struct group *g, const struct instance *in);
+/* Adds an instance of these parts; -EDQUOT when the group or all groups together are full. */
+int groups_add(struct groups *gs, struct group *g, const struct instance_parts *parts);
 
 /* Adds all instances of a service; -EDQUOT, and none added, when they are too many. */
 int groups_keep(struct groups *gs, struct group *g, const struct service *s);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* model/report.h -- one instance as a registry wrote it, and whether it is one.
  *
- *   report (free text) --report_check--> instance, or the reason to drop it
+ *   report (free text) --report_check--> parts of an instance, or the reason to drop it
  *
  * The one place where text from outside becomes an instance. Everything is borrowed for the call; the
- * instance that comes out borrows from its report and from the room it was checked in. Any thread.
+ * parts that come out borrow from its report and from the room it was checked in. Any thread.
  */
 #ifndef PHONEBOOK_MODEL_REPORT_H
 #define PHONEBOOK_MODEL_REPORT_H
@@ -12,22 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/service.h"
+#include "model/instance.h"
 #include "wire/name.h"
 
 enum {
 	/* A name has 255 octets (RFC 1035 section 2.3.4). This leaves 55 for the zone, the length octets and
 	 * the two labels of an SRV name; longer names would exist without half of their owner names. */
 	SERVICE_NAME_SIZE = 201,
-
-	INSTANCE_TAGS_MAX = 64,
-	INSTANCE_METADATA_MAX = 64,
-
-	/* A tag, a zone, a key or a value of metadata. A tag is a label in a name, with 63 octets at most;
-	 * Consul users write whole proxy rules into theirs. All texts are there once for each instance, so a
-	 * label of 1 MB on a group of 1,000 targets would be 1 GB. */
-	INSTANCE_TEXT_MAX = 255,
-	INSTANCE_METADATA_OCTETS_MAX = 4096, /* of all texts: they are shown to people, and never answered */
 };
 
 /* Why an instance was dropped. */
@@ -69,7 +60,7 @@ struct report report_blank(void);
 /* The folded name of a service, or DROP_SERVICE_NAME or DROP_RESERVED. text may be NULL. */
 enum drop report_check_service(const char *text, char ret[SERVICE_NAME_SIZE]);
 
-/* What a checked instance points to and its report does not have in that form. */
+/* What the checked parts point to and its report does not have in that form. */
 struct report_room {
 	char host[NAME_OCTETS_MAX];
 	char name[LABEL_OCTETS_MAX + 1], port_name[LABEL_OCTETS_MAX + 1];
@@ -78,8 +69,9 @@ struct report_room {
 	const char *left_out; /* in words, what was too long and is not in the instance; NULL: nothing */
 };
 
-/* Makes an instance of everything in the report but its service, or says DROP_ADDRESS or DROP_PORT. */
-enum drop report_check(const struct report *r, struct report_room *room, struct instance *ret);
+/* Makes parts of an instance of everything in the report but its service, or says DROP_ADDRESS or DROP_PORT.
+ */
+enum drop report_check(const struct report *r, struct report_room *room, struct instance_parts *ret);
 
 /* Adds a tag to n sorted ones, unless it is among them; returns how many there are. The first
  * INSTANCE_TAGS_MAX in their order are kept. */

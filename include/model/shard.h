@@ -20,6 +20,13 @@ struct shard {
 	uint32_t starts[]; /* n_buckets + 1 */
 };
 
+/* An owner with its hash at hand: a million of them are sorted without looking at one of them, which would
+ * cost a cache miss each. */
+struct hashed {
+	uint64_t hash;
+	const struct owner *owner;
+};
+
 /* The hash of a key under a table's seed. */
 uint64_t shard_hash(const uint8_t *key, size_t len, uint64_t seed);
 
@@ -42,11 +49,11 @@ struct owners shard_find(const struct shard *s, uint64_t hash, const uint8_t *ke
 /* The smallest power of two that is not below n. */
 uint32_t shard_power_of_two(uint64_t n);
 
-/* Copies those owners whose block is not dropped; returns how many they are. */
-size_t owners_copy_living(const struct owner **to, const struct owner *const *from, size_t n);
+/* Copies the owners whose block is not dropped; returns how many they are. */
+size_t shard_copy_living(const struct shard *s, struct hashed *to);
 
-/* A new shard with the living ones of old (may be NULL) and of adds; NULL when there is no memory. free()
+/* A new shard with the living ones of old (may be NULL) and with adds; NULL when there is no memory. free()
  * frees it. */
-struct shard *shard_rebuild(const struct shard *old, const struct owner *const *adds, size_t n_adds);
+struct shard *shard_rebuild(const struct shard *old, const struct hashed *adds, size_t n_adds);
 
 #endif

@@ -35,7 +35,7 @@ struct item {
 
 struct rows {
 	struct block_builder *block;
-	const struct zone_options *zone;
+	struct name addr; /* below it are the names that spell an address; empty: too long to be one */
 	uint32_t ttl_s;
 	struct row *rows;
 	size_t n;

@@ -45,7 +45,7 @@ int buffer_align(struct buffer *b, size_t align)
 {
 	static const uint8_t zeroes[16];
 
-	return buffer_add(b, zeroes, (align - b->len % align) % align);
+	return buffer_add(b, zeroes, -b->len & (align - 1));
 }
 
 void buffer_clear(struct buffer *b)

@@ -46,7 +46,7 @@ static bool check_label(const struct config_row *row, const char *text, char err
 {
 	struct report report = report_blank();
 	struct report_room room;
-	struct instance in;
+	struct instance_parts in;
 
 	report.address = "192.0.2.1";
 	report.name = text;

@@ -61,7 +61,7 @@ static bool is_instance_address(const char *text)
 	struct hostport parts;
 	struct report report = report_blank();
 	struct report_room room;
-	struct instance in;
+	struct instance_parts in;
 
 	if (!hostport_from_text(text, strlen(text), &parts) || parts.host_len >= sizeof(host))
 		return false;

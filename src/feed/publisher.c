@@ -103,10 +103,10 @@ static int make_block(const struct publisher *p, const struct publisher_zone *z,
 	return r;
 }
 
-static int replace(struct publisher *p, struct publisher_zone *z, const char *name, struct block *block)
+/* s: what is served of it now, or NULL. */
+static int replace(struct publisher *p, struct publisher_zone *z, struct served *s, const char *name,
+		   struct block *block)
 {
-	struct served *s = find_served(z, name);
-
 	if (s == NULL && block == NULL)
 		return 0;
 	if (s == NULL && (s = add_served(z, name)) == NULL)
@@ -137,6 +137,7 @@ static void log_fail_open(const struct publisher_zone *z, const char *name, cons
 
 static void update_service(struct publisher *p, struct publisher_zone *z, const char *name)
 {
+	struct served *s = find_served(z, name);
 	struct block *block;
 	int r = make_block(p, z, name, &block);
 
@@ -144,7 +145,7 @@ static void update_service(struct publisher *p, struct publisher_zone *z, const 
 		char zone[NAME_TEXT_MAX];
 
 		/* One that has grown too large is better served as it was than not at all. */
-		if (r == -EFBIG && find_served(z, name) != NULL)
+		if (r == -EFBIG && s != NULL)
 			return;
 		log_event(LOG_WARNING, "zone=%s service=%s refused=\"%s\"",
 			  name_to_text(z->options->origin.octets, zone), name,
@@ -153,11 +154,10 @@ static void update_service(struct publisher *p, struct publisher_zone *z, const 
 		block = NULL;
 		r = 0;
 	}
-	const struct served *s = find_served(z, name);
 	if (r == 0 && block != NULL)
 		log_fail_open(z, name, s != NULL ? s->block : NULL, block);
 	if (r == 0)
-		r = replace(p, z, name, block);
+		r = replace(p, z, s, name, block);
 	if (r != 0) {
 		block_destroy(block);
 		p->incomplete = true;
@@ -180,7 +180,7 @@ void publisher_update(struct publisher *p, const struct snapshot *before, const 
 static bool has_hosts(const struct service *s)
 {
 	for (size_t i = 0; i < s->n_instances; i++) {
-		if (s->instances[i].host != NULL)
+		if (instance_host(s->instances[i]) != NULL)
 			return true;
 	}
 	return false;
@@ -214,8 +214,8 @@ static void watch_visited(void *context, const struct service *s)
 	struct address ignored[RESOLVER_ADDRESSES_MAX];
 
 	for (size_t i = 0; i < s->n_instances; i++) {
-		if (s->instances[i].host != NULL)
-			resolver_watch(context, s->instances[i].host, ignored);
+		if (instance_host(s->instances[i]) != NULL)
+			resolver_watch(context, instance_host(s->instances[i]), ignored);
 	}
 }
 

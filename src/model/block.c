@@ -8,18 +8,20 @@
 /* Offsets are 32 bits wide; no service of ours comes near. */
 enum { BLOCK_OCTETS_MAX = 64 * 1024 * 1024 };
 
+static void add(struct block_builder *b, const void *octets, size_t len)
+{
+	if (b->error == 0)
+		b->error = buffer_add(&b->octets, octets, len);
+}
+
 void block_begin(struct block_builder *b, const struct block_options *options)
 {
 	const struct block header = { .options = *options };
 
 	*b = (struct block_builder){ .octets.limit = BLOCK_OCTETS_MAX };
-	b->error = buffer_add(&b->octets, &header, sizeof(header));
-}
-
-static void add(struct block_builder *b, const void *octets, size_t len)
-{
-	if (b->error == 0)
-		b->error = buffer_add(&b->octets, octets, len);
+	/* As much as a small service needs. */
+	b->error = buffer_reserve(&b->octets, 1024) != NULL ? 0 : -ENOMEM;
+	add(b, &header, sizeof(header));
 }
 
 /* Where the next item starts. */

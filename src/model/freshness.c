@@ -176,6 +176,17 @@ struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uin
 	return v;
 }
 
+int freshness_find_failing(const struct freshness *f, uint64_t mask)
+{
+	for (; mask != 0; mask &= mask - 1) {
+		const int row = __builtin_ctzll(mask);
+
+		if (atomic_load_explicit(&f->rows[row].state, memory_order_relaxed) == REGISTRY_FAILING)
+			return row;
+	}
+	return -1;
+}
+
 const char *registry_state_to_text(enum registry_state state)
 {
 	static const char *const words[] = { "waiting", "ok", "failing" };

@@ -13,28 +13,18 @@
 #include "model/snapshot.h"
 
 enum {
-	CELLS_FIRST = 16, /* a file in services.d seldom has more than 8 services */
+	CELLS_FIRST = 16,    /* a file in services.d seldom has more than 8 services */
+	INSTANCES_FIRST = 4, /* a key of etcd has one, a Kubernetes service often three */
 };
 
-/* One reported instance, in the order of the reports. */
-struct draft {
-	struct draft *next;
-	const struct instance *instance;
-	size_t order;
-};
-
-/* What came for one service: either kept as it is, or drafts. */
+/* What came for one service: either kept as it is, or instances. */
 struct group {
+	struct group *older;
 	const char *name;
 	uint64_t hash;
-	const struct service *kept;
-	struct draft *drafts;
-	size_t n_drafts;
-};
-
-struct held {
-	struct held *next;
-	const struct service *service;
+	const struct service *kept;        /* a user */
+	const struct instance **instances; /* in the order of the reports; a user of each */
+	size_t n_instances, n_room;
 };
 
 void groups_init(struct groups *gs)
@@ -42,10 +32,18 @@ void groups_init(struct groups *gs)
 	*gs = (struct groups){ 0 };
 }
 
+static void empty_group(struct group *g)
+{
+	service_release(g->kept);
+	for (size_t i = 0; i < g->n_instances; i++)
+		instance_release(g->instances[i]);
+	free(g->instances);
+}
+
 void groups_empty(struct groups *gs)
 {
-	for (struct held *h = gs->held; h != NULL; h = h->next)
-		service_release(h->service);
+	for (struct group *g = gs->newest; g != NULL; g = g->older)
+		empty_group(g);
 	free(gs->cells);
 	arena_finish(&gs->arena);
 	*gs = (struct groups){ .seed = gs->seed };
@@ -97,102 +95,106 @@ int groups_take(struct groups *gs, const char *name, struct group **ret)
 		struct group *g = arena_alloc(&gs->arena, sizeof(*g));
 		if (g == NULL)
 			return -ENOMEM;
-		*g = (struct group){ .name = arena_text(&gs->arena, name, len), .hash = hash };
+		*g = (struct group){ .older = gs->newest,
+				     .name = arena_text(&gs->arena, name, len),
+				     .hash = hash };
 		if (g->name == NULL)
 			return -ENOMEM;
-		*cell = g;
+		gs->newest = *cell = g;
 		gs->n++;
 	}
 	*ret = *cell;
 	return 0;
 }
 
-static void add_draft(struct group *g, struct draft *d, const struct instance *in)
+/* Makes room for n more instances. */
+static int make_room(struct group *g, size_t n)
 {
-	*d = (struct draft){ .next = g->drafts, .instance = in, .order = g->n_drafts++ };
-	g->drafts = d;
-}
+	size_t n_room = g->n_room > 0 ? g->n_room : INSTANCES_FIRST;
 
-/* Turns what is kept into drafts, because something else is added to it. */
-static int spill(struct groups *gs, struct group *g, const struct service *s)
-{
-	struct draft *drafts = arena_alloc(&gs->arena, s->n_instances * sizeof(*drafts));
-
-	if (drafts == NULL)
+	while (n_room - g->n_instances < n)
+		n_room *= 2;
+	if (n_room == g->n_room)
+		return 0;
+	const struct instance **instances = realloc(g->instances, n_room * sizeof(*instances));
+	if (instances == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < s->n_instances; i++)
-		add_draft(g, &drafts[i], &s->instances[i]);
+	g->instances = instances;
+	g->n_room = n_room;
 	return 0;
 }
 
-static int unkeep(struct groups *gs, struct group *g)
+static int share_instances(struct group *g, const struct service *s)
 {
-	const struct service *kept = g->kept;
+	int r = make_room(g, s->n_instances);
 
-	g->kept = NULL;
-	return kept != NULL ? spill(gs, g, kept) : 0;
+	for (size_t i = 0; r == 0 && i < s->n_instances; i++)
+		g->instances[g->n_instances++] = instance_keep(s->instances[i]);
+	return r;
+}
+
+/* Takes apart what is kept, because something else is added to it. */
+static int unkeep(struct group *g)
+{
+	int r = g->kept != NULL ? share_instances(g, g->kept) : 0;
+
+	if (r == 0) {
+		service_release(g->kept);
+		g->kept = NULL;
+	}
+	return r;
 }
 
 static size_t count_instances(const struct group *g)
 {
-	return g->kept != NULL ? g->kept->n_instances : g->n_drafts;
+	return g->kept != NULL ? g->kept->n_instances : g->n_instances;
 }
 
-int groups_add(struct groups *gs, struct group *g, const struct instance *in)
+int groups_add(struct groups *gs, struct group *g, const struct instance_parts *parts)
 {
-	struct {
-		struct draft draft;
-		struct instance instance;
-		char room[];
-	} * piece;
-	const size_t octets = sizeof(piece->instance) + instance_room(in);
-
-	if (count_instances(g) >= SERVICE_INSTANCES_MAX || gs->n_instances >= SNAPSHOT_INSTANCES_MAX ||
-	    octets > SNAPSHOT_OCTETS_MAX - gs->n_octets)
+	if (count_instances(g) >= SERVICE_INSTANCES_MAX || gs->n_instances >= SNAPSHOT_INSTANCES_MAX)
 		return -EDQUOT;
-	piece = arena_alloc(&gs->arena, sizeof(*piece) - sizeof(piece->instance) + octets);
-	if (piece == NULL)
-		return -ENOMEM;
-	int r = unkeep(gs, g);
+	int r = unkeep(g);
+	if (r == 0)
+		r = make_room(g, 1);
 	if (r < 0)
 		return r;
-	instance_copy(in, piece->room, &piece->instance);
-	add_draft(g, &piece->draft, &piece->instance);
+	const struct instance *in = instance_create(parts);
+	if (in == NULL)
+		return -ENOMEM;
+	const size_t octets = service_room(in);
+	if (octets > SNAPSHOT_OCTETS_MAX - gs->n_octets) {
+		instance_release(in);
+		return -EDQUOT;
+	}
+	g->instances[g->n_instances++] = in;
 	gs->n_instances++;
 	gs->n_octets += octets;
 	return 0;
 }
 
-static int hold(struct groups *gs, const struct service *s)
-{
-	struct held *h = arena_alloc(&gs->arena, sizeof(*h));
-
-	if (h == NULL)
-		return -ENOMEM;
-	*h = (struct held){ .next = gs->held, .service = service_keep(s) };
-	gs->held = h;
-	return 0;
-}
-
 int groups_keep(struct groups *gs, struct group *g, const struct service *s)
 {
+	int r = 0;
+
 	if (g->kept == s || s->n_instances == 0)
 		return 0;
 	if (s->n_instances > SERVICE_INSTANCES_MAX - count_instances(g) ||
 	    s->n_instances > SNAPSHOT_INSTANCES_MAX - gs->n_instances ||
 	    s->octets > SNAPSHOT_OCTETS_MAX - gs->n_octets)
 		return -EDQUOT;
-	int r = hold(gs, s);
-	if (r < 0)
-		return r;
-	gs->n_instances += s->n_instances;
-	gs->n_octets += s->octets;
 	if (count_instances(g) == 0) {
-		g->kept = s;
-		return 0;
+		g->kept = service_keep(s);
+	} else {
+		r = unkeep(g);
+		if (r == 0)
+			r = share_instances(g, s);
 	}
-	r = unkeep(gs, g);
-	return r < 0 ? r : spill(gs, g, s);
+	if (r == 0) {
+		gs->n_instances += s->n_instances;
+		gs->n_octets += s->octets;
+	}
+	return r;
 }
 
 /* Which of two reports of one instance stands: the better one first. Kubernetes has an instance in two slices
@@ -206,82 +208,109 @@ static int compare_merit(const struct instance *a, const struct instance *b)
 	return r != 0 ? r : (int)a->priority - (int)b->priority;
 }
 
-static int compare_drafts(const void *a, const void *b)
+static int compare_reports(const struct instance *a, const struct instance *b)
 {
-	const struct draft *x = *(const struct draft *const *)a, *y = *(const struct draft *const *)b;
-	int r = instance_compare(x->instance, y->instance);
+	const int r = instance_compare(a, b);
 
-	if (r == 0)
-		r = compare_merit(x->instance, y->instance);
-	return r != 0 ? r : (x->order > y->order) - (x->order < y->order);
+	return r != 0 ? r : compare_merit(a, b);
 }
 
-/* Sets *in to itself with the tags of the other report as well, and the smaller cap on TTLs: whoever asked
- * for that one was promised it. */
-static int unite(struct arena *a, const struct instance *other, const struct instance **in)
+/* Equals stay in the order of their reports, which qsort(3) does not promise. room is for half of them. */
+static void sort_reports(const struct instance **all, size_t n, const struct instance **room)
 {
-	const struct instance *first = *in;
-	const size_t n_both = (size_t)first->n_tags + other->n_tags;
-	const size_t n_room = n_both < INSTANCE_TAGS_MAX ? n_both : INSTANCE_TAGS_MAX;
-	const char **tags;
-	struct instance *both;
-	size_t n = 0;
+	const size_t half = n / 2;
+	size_t left = 0, right = half;
 
-	if (other->n_tags == 0 && other->ttl_s >= first->ttl_s)
-		return 0;
-	tags = arena_alloc(a, n_room * sizeof(*tags));
-	both = arena_alloc(a, sizeof(*both));
-	if (tags == NULL || both == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < first->n_tags; i++)
-		n = report_add_tag(tags, n, first->tags[i]);
-	for (size_t i = 0; i < other->n_tags; i++)
-		n = report_add_tag(tags, n, other->tags[i]);
-	*both = *first;
-	both->tags = tags;
-	both->n_tags = (uint16_t)n;
-	if (other->ttl_s < first->ttl_s)
-		both->ttl_s = other->ttl_s;
-	*in = both;
+	if (n < 2)
+		return;
+	sort_reports(all, half, room);
+	sort_reports(all + half, n - half, room);
+	if (compare_reports(all[half - 1], all[half]) <= 0)
+		return;
+	memcpy(room, all, half * sizeof(*all));
+	for (size_t to = 0; left < half; to++) {
+		if (right < n && compare_reports(room[left], all[right]) > 0)
+			all[to] = all[right++];
+		else
+			all[to] = room[left++];
+	}
+}
+
+/* Puts into the place of *in one with the tags of the other report as well, and the smaller cap on TTLs:
+ * whoever asked for that one was promised it. The other is used up; on failure nothing has happened. */
+static int unite(const struct instance *other, const struct instance **in)
+{
+	const char *tags[INSTANCE_TAGS_MAX];
+	struct metadata metadata[INSTANCE_METADATA_MAX];
+	struct instance_parts both;
+	const struct instance *united = *in;
+
+	if (other->n_tags > 0 || other->ttl_s < (*in)->ttl_s) {
+		size_t n = (*in)->n_tags;
+
+		instance_take_apart(*in, tags, metadata, &both);
+		for (size_t i = 0; i < other->n_tags; i++)
+			n = report_add_tag(tags, n, instance_tag(other, i));
+		both.n_tags = (uint16_t)n;
+		if (other->ttl_s < both.ttl_s)
+			both.ttl_s = other->ttl_s;
+		united = instance_create(&both);
+		if (united == NULL)
+			return -ENOMEM;
+		instance_release(*in);
+	}
+	instance_release(other);
+	*in = united;
 	return 0;
 }
 
-/* Sorts the drafts of g, unites those alike, makes the service. */
-static int make_service(struct groups *gs, const struct group *g, const struct service **ret)
+/* After a failure the group still has all that are not united. */
+static int unite_alike(struct group *g)
 {
-	const struct draft **drafts = arena_alloc(&gs->arena, g->n_drafts * sizeof(*drafts));
-	const struct instance **instances = arena_alloc(&gs->arena, g->n_drafts * sizeof(*instances));
+	const struct instance **all = g->instances;
 	size_t n = 0;
+	int r = 0;
 
-	if (drafts == NULL || instances == NULL)
-		return -ENOMEM;
-	for (const struct draft *d = g->drafts; d != NULL; d = d->next)
-		drafts[n++] = d;
-	qsort(drafts, n, sizeof(*drafts), compare_drafts);
+	for (size_t i = 0; i < g->n_instances; i++) {
+		const struct instance *in = all[i];
+		const bool alike = r == 0 && n > 0 && instance_compare(all[n - 1], in) == 0;
 
-	n = 0;
-	for (size_t i = 0; i < g->n_drafts; i++) {
-		const struct instance *in = drafts[i]->instance;
-
-		if (n == 0 || instance_compare(instances[n - 1], in) != 0)
-			instances[n++] = in;
-		else if (unite(&gs->arena, in, &instances[n - 1]) < 0)
-			return -ENOMEM;
+		if (alike)
+			r = unite(in, &all[n - 1]);
+		if (!alike || r < 0)
+			all[n++] = in;
 	}
-	*ret = service_create(g->name, instances, n);
-	return *ret != NULL ? 0 : -ENOMEM;
+	g->n_instances = n;
+	return r;
+}
+
+static int make_service(struct group *g, const struct service **ret)
+{
+	const struct instance **room = malloc((g->n_instances / 2 + 1) * sizeof(*room));
+
+	if (room == NULL)
+		return -ENOMEM;
+	sort_reports(g->instances, g->n_instances, room);
+	free(room);
+	int r = unite_alike(g);
+	if (r < 0)
+		return r;
+	const struct service *s = service_create(g->name, g->instances, g->n_instances);
+	if (s == NULL)
+		return -ENOMEM;
+	*ret = s;
+	return 0;
 }
 
 /* The group as a service the caller uses; the one of before (NULL: there is none) if nothing differs. */
-static int finish_group(struct groups *gs, const struct group *g, const struct service *before,
-			const struct service **ret)
+static int finish_group(struct group *g, const struct service *before, const struct service **ret)
 {
 	const struct service *s;
 
 	if (g->kept != NULL) {
 		s = service_keep(g->kept);
 	} else {
-		int r = make_service(gs, g, &s);
+		int r = make_service(g, &s);
 		if (r < 0)
 			return r;
 	}
@@ -319,12 +348,12 @@ int groups_make_services(struct groups *gs, const struct service *const before[]
 
 	sort_groups(gs);
 	while (r == 0 && n < gs->n) {
-		const struct group *g = gs->cells[n];
+		struct group *g = gs->cells[n];
 
 		while (at < n_before && strcmp(before[at]->name, g->name) < 0)
 			at++;
 		const bool known = at < n_before && strcmp(before[at]->name, g->name) == 0;
-		r = finish_group(gs, g, known ? before[at] : NULL, &ret[n]);
+		r = finish_group(g, known ? before[at] : NULL, &ret[n]);
 		n += r == 0;
 	}
 	while (r < 0 && n > 0)

@@ -96,7 +96,7 @@ static bool ends_in_number(const char *host)
 }
 
 /* Fills in address, or host with room for its text. */
-static bool read_address(const char *text, struct instance *ret, char room[NAME_OCTETS_MAX])
+static bool read_address(const char *text, struct instance_parts *ret, char room[NAME_OCTETS_MAX])
 {
 	const size_t len = text != NULL ? strlen(text) : 0;
 	struct name name;
@@ -177,7 +177,7 @@ static size_t bound_metadata(struct report_room *room, size_t n)
 	return n;
 }
 
-static void check_lists(const struct report *r, struct report_room *room, struct instance *ret)
+static void check_lists(const struct report *r, struct report_room *room, struct instance_parts *ret)
 {
 	size_t n_tags = 0, n_metadata = 0;
 
@@ -199,9 +199,9 @@ static void check_lists(const struct report *r, struct report_room *room, struct
 	ret->n_metadata = (uint16_t)n_metadata;
 }
 
-enum drop report_check(const struct report *r, struct report_room *room, struct instance *ret)
+enum drop report_check(const struct report *r, struct report_room *room, struct instance_parts *ret)
 {
-	struct instance in = { 0 };
+	struct instance_parts in = { 0 };
 
 	if (!read_address(r->address, &in, room->host))
 		return DROP_ADDRESS;

@@ -37,21 +37,14 @@ struct owners shard_find(const struct shard *s, uint64_t hash, const uint8_t *ke
 	return found;
 }
 
-static int compare_in_shard(const struct owner *a, const struct owner *b, uint32_t n_buckets)
+/* Within a bucket. */
+static int compare_in_bucket(const void *a, const void *b)
 {
-	const uint32_t bucket_a = bucket_of(a->hash, n_buckets), bucket_b = bucket_of(b->hash, n_buckets);
+	const struct hashed *x = a, *y = b;
 
-	if (bucket_a != bucket_b)
-		return bucket_a < bucket_b ? -1 : 1;
-	if (a->hash != b->hash)
-		return a->hash < b->hash ? -1 : 1;
-	return (a->rank > b->rank) - (a->rank < b->rank);
-}
-
-static int compare_with_buckets(const void *a, const void *b, void *n_buckets)
-{
-	return compare_in_shard(*(const struct owner *const *)a, *(const struct owner *const *)b,
-				*(const uint32_t *)n_buckets);
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return (x->owner->rank > y->owner->rank) - (x->owner->rank < y->owner->rank);
 }
 
 uint32_t shard_power_of_two(uint64_t n)
@@ -78,45 +71,60 @@ static struct shard *allocate_shard(size_t n)
 	return s;
 }
 
-static void index_shard(struct shard *s)
+/* Sorts by bucket, counting; to has room for as many as from. */
+static void sort_by_bucket(struct shard *s, const struct hashed *from, struct hashed *to)
 {
-	uint32_t bucket = 0;
-
-	qsort_r(s->owners, s->n, sizeof(*s->owners), compare_with_buckets, &s->n_buckets);
-	for (uint32_t i = 0; i < s->n; i++) {
-		for (const uint32_t b = bucket_of(s->owners[i]->hash, s->n_buckets); bucket <= b; bucket++)
-			s->starts[bucket] = i;
-	}
-	for (; bucket <= s->n_buckets; bucket++)
-		s->starts[bucket] = s->n;
+	memset(s->starts, 0, (s->n_buckets + 1) * sizeof(s->starts[0]));
+	for (uint32_t i = 0; i < s->n; i++)
+		s->starts[bucket_of(from[i].hash, s->n_buckets) + 1]++;
+	for (uint32_t b = 0; b < s->n_buckets; b++)
+		s->starts[b + 1] += s->starts[b];
+	for (uint32_t i = 0; i < s->n; i++)
+		to[s->starts[bucket_of(from[i].hash, s->n_buckets)]++] = from[i];
+	/* Each start has become the end of its bucket, which is the start of the next one. */
+	memmove(s->starts + 1, s->starts, s->n_buckets * sizeof(s->starts[0]));
+	s->starts[0] = 0;
 }
 
-size_t owners_copy_living(const struct owner **to, const struct owner *const *from, size_t n)
+static void index_shard(struct shard *s, const struct hashed *from, struct hashed *to)
+{
+	sort_by_bucket(s, from, to);
+	for (uint32_t b = 0; b < s->n_buckets; b++) {
+		const uint32_t n = s->starts[b + 1] - s->starts[b];
+
+		if (n > 1)
+			qsort(to + s->starts[b], n, sizeof(*to), compare_in_bucket);
+	}
+	for (uint32_t i = 0; i < s->n; i++)
+		s->owners[i] = to[i].owner;
+}
+
+size_t shard_copy_living(const struct shard *s, struct hashed *to)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (!from[i]->block->dropped)
-			to[kept++] = from[i];
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (!s->owners[i]->block->dropped)
+			to[kept++] = (struct hashed){ .hash = s->owners[i]->hash, .owner = s->owners[i] };
 	}
 	return kept;
 }
 
-struct shard *shard_rebuild(const struct shard *old, const struct owner *const *adds, size_t n_adds)
+struct shard *shard_rebuild(const struct shard *old, const struct hashed *adds, size_t n_adds)
 {
-	const size_t n_old = old != NULL ? old->n : 0;
-	const struct owner **living = malloc((n_old + n_adds + 1) * sizeof(*living));
+	const size_t room = (old != NULL ? old->n : 0) + n_adds + 1;
+	struct hashed *living = malloc(2 * room * sizeof(*living));
 	struct shard *s = NULL;
 
 	if (living != NULL) {
-		size_t n = n_old > 0 ? owners_copy_living(living, old->owners, n_old) : 0;
+		size_t n = old != NULL ? shard_copy_living(old, living) : 0;
 
-		n += owners_copy_living(living + n, adds, n_adds);
+		if (n_adds > 0)
+			memcpy(living + n, adds, n_adds * sizeof(*adds));
+		n += n_adds;
 		s = allocate_shard(n);
-		if (s != NULL) {
-			memcpy(s->owners, living, n * sizeof(*living));
-			index_shard(s);
-		}
+		if (s != NULL)
+			index_shard(s, living, living + room);
 	}
 	free(living);
 	return s;

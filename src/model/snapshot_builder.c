@@ -146,7 +146,7 @@ int snapshot_builder_add(struct snapshot_builder *b, const struct report *r)
 	const char *const address = r->address != NULL ? r->address : "";
 	enum drop reason = report_check_service(r->service, service);
 	struct report_room room;
-	struct instance in;
+	struct instance_parts in;
 	struct group *g;
 
 	if (reason != DROP_NONE)

@@ -33,7 +33,7 @@ struct table_builder {
 	uint32_t n_shards;
 	const struct shard **shards;
 	struct table *newest;
-	const struct owner **adds; /* of blocks put since the last table */
+	struct hashed *adds; /* of blocks put since the last table */
 	size_t n_adds, adds_size;
 	struct block **drops;
 	size_t n_drops, drops_size;
@@ -82,18 +82,14 @@ int table_builder_create(const struct table_zone *zones, size_t n_zones, const s
 	return 0;
 }
 
-/* Every block is known by its owners in shards, in adds, or in the list of drops and retired memory. Its
- * first owner stands for it. */
-static void free_blocks(const struct owner *const *owners, size_t n)
+/* Every block is known by its owners in shards, in adds, or in the list of drops and retired memory. The last
+ * owner met frees it: n_owners counts down. */
+static void free_block_of(const struct owner *o)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct block *block = (struct block *)(uintptr_t)owners[i]->block;
+	struct block *block = (struct block *)(uintptr_t)o->block;
 
-		block->dropped = true;
-		/* n_owners counts down: the last owner met frees the block. */
-		if (--block->n_owners == 0)
-			free(block);
-	}
+	if (--block->n_owners == 0)
+		free(block);
 }
 
 void table_builder_destroy(struct table_builder *b)
@@ -103,11 +99,12 @@ void table_builder_destroy(struct table_builder *b)
 	/* Owners of dropped blocks are still in shards or adds, so these blocks need nothing of their own
 	 * here. */
 	for (uint32_t i = 0; b->shards != NULL && i < b->n_shards; i++) {
-		if (b->shards[i] != NULL)
-			free_blocks(b->shards[i]->owners, b->shards[i]->n);
+		for (uint32_t o = 0; b->shards[i] != NULL && o < b->shards[i]->n; o++)
+			free_block_of(b->shards[i]->owners[o]);
 		free((void *)(uintptr_t)b->shards[i]);
 	}
-	free_blocks(b->adds, b->n_adds);
+	for (size_t i = 0; i < b->n_adds; i++)
+		free_block_of(b->adds[i].owner);
 	for (size_t i = 0; i < b->n_retired; i++)
 		free(b->retired[i].memory);
 	free(b->newest);
@@ -138,7 +135,7 @@ static void put(struct table_builder *b, struct block *block)
 		struct owner *o = block_owner(block, i);
 
 		o->hash = shard_hash(owner_key(o), o->key_len, b->seed);
-		b->adds[b->n_adds++] = o;
+		b->adds[b->n_adds++] = (struct hashed){ .hash = o->hash, .owner = o };
 	}
 }
 
@@ -163,20 +160,11 @@ bool table_builder_is_changed(const struct table_builder *b)
 	return b->n_adds > 0 || b->n_drops > 0 || b->zones_changed;
 }
 
-static int compare_by_shard(const void *a, const void *b, void *n_shards)
-{
-	const uint32_t x = shard_index((*(const struct owner *const *)a)->hash, *(const uint32_t *)n_shards);
-	const uint32_t y = shard_index((*(const struct owner *const *)b)->hash, *(const uint32_t *)n_shards);
-
-	return (x > y) - (x < y);
-}
-
 /* What the next table is made from, until all of it is there: then it replaces the builder's own. */
 struct draft {
 	uint32_t n_shards;
 	const struct shard **shards; /* NULL where the present one stays */
 	uint64_t n_owners;
-	size_t n_rebuilt;
 };
 
 static void draft_finish(struct draft *d)
@@ -186,58 +174,109 @@ static void draft_finish(struct draft *d)
 	free(d->shards);
 }
 
-static bool draft_shard(struct draft *d, uint32_t i, const struct shard *old, const struct owner *const *adds,
+static bool draft_shard(struct draft *d, uint32_t i, const struct shard *old, const struct hashed *adds,
 			size_t n_adds)
 {
 	d->shards[i] = shard_rebuild(old, adds, n_adds);
-	d->n_rebuilt++;
 	return d->shards[i] != NULL;
+}
+
+static int compare_by_shard(const void *a, const void *b, void *n_shards)
+{
+	const uint32_t x = shard_index(((const struct hashed *)a)->hash, *(const uint32_t *)n_shards);
+	const uint32_t y = shard_index(((const struct hashed *)b)->hash, *(const uint32_t *)n_shards);
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts by shard into room for as many, counting. */
+static bool distribute(const struct draft *d, const struct hashed *from, size_t n, struct hashed *to)
+{
+	size_t *ends = calloc(d->n_shards + 1U, sizeof(*ends));
+
+	if (ends == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		ends[shard_index(from[i].hash, d->n_shards) + 1]++;
+	for (uint32_t s = 0; s < d->n_shards; s++)
+		ends[s + 1] += ends[s];
+	for (size_t i = 0; i < n; i++)
+		to[ends[shard_index(from[i].hash, d->n_shards)]++] = from[i];
+	free(ends);
+	return true;
+}
+
+/* Few are sorted where they are; for many, counting is faster. Returns the sorted ones: items, or the room
+ * for as many behind them; NULL when there is no memory. */
+static const struct hashed *sort_by_shard(struct draft *d, struct hashed *items, size_t n)
+{
+	if (n > d->n_shards / 8)
+		return distribute(d, items, n, items + n) ? items + n : NULL;
+	qsort_r(items, n, sizeof(*items), compare_by_shard, &d->n_shards);
+	return items;
+}
+
+/* Makes each shard anew that something sorted belongs to; old are the present ones, or NULL. */
+static bool draft_sorted(struct draft *d, const struct shard *const *old, const struct hashed *adds, size_t n)
+{
+	for (size_t i = 0, next; i < n; i = next) {
+		const uint32_t shard = shard_index(adds[i].hash, d->n_shards);
+
+		for (next = i + 1; next < n && shard_index(adds[next].hash, d->n_shards) == shard;)
+			next++;
+		if (!draft_shard(d, shard, old != NULL ? old[shard] : NULL, adds + i, next - i))
+			return false;
+	}
+	return true;
+}
+
+/* A block may have been dropped again before any table had it. */
+static size_t copy_adds(const struct table_builder *b, struct hashed *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n_adds; i++) {
+		if (b->n_drops == 0 || !b->adds[i].owner->block->dropped)
+			to[n++] = b->adds[i];
+	}
+	return n;
 }
 
 /* Rebuilds the shards that adds and drops touch. */
 static bool draft_changed_shards(const struct table_builder *b, struct draft *d)
 {
-	for (size_t i = 0, next; i < b->n_adds; i = next) {
-		const uint32_t shard = shard_index(b->adds[i]->hash, d->n_shards);
+	struct hashed *adds = malloc((2 * b->n_adds + 1) * sizeof(*adds));
+	const size_t n = adds != NULL ? copy_adds(b, adds) : 0;
+	const struct hashed *sorted = adds != NULL ? sort_by_shard(d, adds, n) : NULL;
+	bool good = sorted != NULL && draft_sorted(d, b->shards, sorted, n);
 
-		for (next = i + 1;
-		     next < b->n_adds && shard_index(b->adds[next]->hash, d->n_shards) == shard;)
-			next++;
-		if (!draft_shard(d, shard, b->shards[shard], b->adds + i, next - i))
-			return false;
-	}
-	for (size_t i = 0; i < b->n_drops; i++) {
-		for (uint32_t o = 0; o < b->drops[i]->n_owners; o++) {
+	free(adds);
+	for (size_t i = 0; good && i < b->n_drops; i++) {
+		for (uint32_t o = 0; good && o < b->drops[i]->n_owners; o++) {
 			const uint32_t shard = shard_index(block_owner(b->drops[i], o)->hash, d->n_shards);
 
-			if (d->shards[shard] == NULL && !draft_shard(d, shard, b->shards[shard], NULL, 0))
-				return false;
+			good = d->shards[shard] != NULL || draft_shard(d, shard, b->shards[shard], NULL, 0);
 		}
 	}
-	return true;
+	return good;
 }
 
 /* Spreads all owners over more shards. */
 static bool draft_all_shards(const struct table_builder *b, struct draft *d)
 {
-	const struct owner **all = malloc((d->n_owners + 1) * sizeof(*all));
+	struct hashed *all = malloc((2 * d->n_owners + 1) * sizeof(*all));
 	size_t n = 0;
-	bool good = all != NULL;
 
-	for (uint32_t i = 0; good && i < b->n_shards; i++)
-		n += owners_copy_living(all + n, b->shards[i]->owners, b->shards[i]->n);
-	if (good) {
-		n += owners_copy_living(all + n, b->adds, b->n_adds);
-		qsort_r(all, n, sizeof(*all), compare_by_shard, &d->n_shards);
-	}
-	for (size_t shard = 0, i = 0; good && shard < d->n_shards; shard++) {
-		const size_t first = i;
+	for (uint32_t i = 0; all != NULL && i < b->n_shards; i++)
+		n += shard_copy_living(b->shards[i], all + n);
+	if (all != NULL)
+		n += copy_adds(b, all + n);
+	const struct hashed *sorted = all != NULL ? sort_by_shard(d, all, n) : NULL;
+	bool good = sorted != NULL && draft_sorted(d, NULL, sorted, n);
 
-		while (i < n && shard_index(all[i]->hash, d->n_shards) == shard)
-			i++;
-		good = draft_shard(d, (uint32_t)shard, NULL, all + first, i - first);
-	}
 	free(all);
+	for (uint32_t i = 0; good && i < d->n_shards; i++)
+		good = d->shards[i] != NULL || draft_shard(d, i, NULL, NULL, 0);
 	return good;
 }
 
@@ -261,8 +300,6 @@ static bool draft_init(struct table_builder *b, struct draft *d)
 		return false;
 	if (d->n_shards != b->n_shards)
 		return draft_all_shards(b, d);
-	if (b->n_adds > 0)
-		qsort_r(b->adds, b->n_adds, sizeof(*b->adds), compare_by_shard, &d->n_shards);
 	return draft_changed_shards(b, d);
 }
 

@@ -145,11 +145,37 @@ bool name_prepend_name(struct name *n, const struct name *front)
 	return put_before(n, front->octets, front->len - 1U);
 }
 
+static size_t write_decimal(uint8_t n, char *ret)
+{
+	size_t len = 0;
+
+	if (n >= 100)
+		ret[len++] = (char)('0' + n / 100);
+	if (n >= 10)
+		ret[len++] = (char)('0' + n / 10 % 10);
+	ret[len++] = (char)('0' + n % 10);
+	return len;
+}
+
+/* By hand: there is one for every instance, and printing it takes a tenth of making a table. */
+static size_t label_from_ip4(const uint8_t octets[4], char ret[LABEL_OCTETS_MAX])
+{
+	size_t len = write_decimal(octets[0], ret);
+
+	for (int i = 1; i < 4; i++) {
+		ret[len++] = '-';
+		len += write_decimal(octets[i], ret + len);
+	}
+	return len;
+}
+
 size_t label_from_address(const struct address *a, char ret[LABEL_OCTETS_MAX])
 {
 	char text[ADDRESS_TEXT_MAX];
 	size_t len = 0;
 
+	if (a->len == 4)
+		return label_from_ip4(a->octets, ret);
 	address_to_text(a, text);
 	if (text[0] == ':')
 		ret[len++] = '0';

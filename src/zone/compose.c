@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "wire/rdata.h"
 #include "zone/rows.h"
 
@@ -34,7 +35,13 @@ static bool name_below(const struct name *base, const char *first, const char *s
 
 static bool underscore(const char *text, char ret[LABEL_OCTETS_MAX + 1])
 {
-	return (size_t)snprintf(ret, LABEL_OCTETS_MAX + 1, "_%s", text) <= LABEL_OCTETS_MAX;
+	const size_t len = strlen(text);
+
+	if (1 + len > LABEL_OCTETS_MAX)
+		return false;
+	ret[0] = '_';
+	memcpy(ret + 1, text, len + 1);
+	return true;
 }
 
 static void add_owner(struct work *w, enum owner_rank rank, const struct name *name, const struct sets *sets)
@@ -139,7 +146,7 @@ static void for_each_label(struct work *w, struct handle *handles, size_t n, con
 {
 	struct row **rows = rows_allocate(&w->rows, n, sizeof(struct row *));
 
-	qsort(handles, n, sizeof(*handles), compare_handles);
+	sort_items(handles, n, sizeof(*handles), compare_handles);
 	for (size_t i = 0, next; rows != NULL && i < n; i = next) {
 		size_t n_rows = 0;
 
@@ -208,10 +215,10 @@ static void add_port_names(struct work *w)
 
 		for (size_t i = 0; i < w->rows.n; i++) {
 			struct row *row = &w->rows.rows[i];
+			const char *port_name = instance_port_name(row->instance);
 
-			if (row->instance->port_name != NULL && speaks(row, protocols[p].protocol))
-				handles[n++] =
-					(struct handle){ .label = row->instance->port_name, .row = row };
+			if (port_name != NULL && speaks(row, protocols[p].protocol))
+				handles[n++] = (struct handle){ .label = port_name, .row = row };
 		}
 		for_each_label(w, handles, n, protocols[p].label, add_port);
 		if (n > 0 && name_below(&w->owner, protocols[p].label, NULL, &above))
@@ -239,9 +246,10 @@ static size_t collect_tags(struct work *w, struct handle *ret)
 
 	for (size_t i = 0; i < w->rows.n; i++) {
 		struct row *row = &w->rows.rows[i];
+		const char *tag = instance_tag(row->instance, 0);
 
-		for (size_t t = 0; t < row->instance->n_tags; t++) {
-			const char *label = fold_label(w, row->instance->tags[t]);
+		for (size_t t = 0; t < row->instance->n_tags; t++, tag += strlen(tag) + 1) {
+			const char *label = fold_label(w, tag);
 
 			if (label != NULL)
 				ret[n++] = (struct handle){ .label = label, .row = row };
@@ -265,9 +273,10 @@ static void add_tags_and_names(struct work *w)
 		for_each_label(w, handles, n, NULL, add_tagged);
 	for (size_t i = 0; i < w->rows.n; i++) {
 		struct row *row = &w->rows.rows[i];
+		const char *name = instance_name(row->instance);
 
-		if (row->instance->name != NULL)
-			handles[n++] = (struct handle){ .label = row->instance->name, .row = row };
+		if (name != NULL)
+			handles[n++] = (struct handle){ .label = name, .row = row };
 	}
 	for_each_label(w, handles, n, NULL, add_part);
 }
@@ -328,12 +337,12 @@ static void add_reverse_names(struct work *w)
 	n = 0;
 	for (size_t i = 0; i < w->rows.n; i++) {
 		const struct row *row = &w->rows.rows[i];
+		const char *name = instance_name(row->instance);
 
 		for (size_t a = 0; a < row->n_addresses; a++)
-			all[n++] = (struct reverse){ &row->at[a],
-						     row->instance->name ? row->instance->name : "" };
+			all[n++] = (struct reverse){ &row->at[a], name != NULL ? name : "" };
 	}
-	qsort(all, n, sizeof(*all), compare_reverse);
+	sort_items(all, n, sizeof(*all), compare_reverse);
 	for (size_t i = 0, next; i < n; i = next) {
 		size_t n_names = 1;
 

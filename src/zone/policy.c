@@ -40,8 +40,9 @@ static int add_member(struct selection *s, const struct instance *i, const struc
 		struct address found[POLICY_ADDRESSES_MAX];
 
 		m->addresses = NULL;
-		m->n_addresses =
-			facts->addresses != NULL ? facts->addresses(facts->context, i->host, found) : 0;
+		m->n_addresses = facts->addresses != NULL
+					 ? facts->addresses(facts->context, instance_host(i), found)
+					 : 0;
 		m->left_out = m->n_addresses > 0 ? LEFT_OUT_NOT : LEFT_OUT_ADDRESS;
 		struct address *kept = arena_alloc(&s->arena, (m->n_addresses + 1) * sizeof(*found));
 		if (kept == NULL)
@@ -64,7 +65,7 @@ static int add_service(struct selection *s, const struct service *service, unsig
 		return -ENOMEM;
 	s->members = more;
 	for (size_t i = 0; r == 0 && i < service->n_instances; i++) {
-		r = add_member(s, &service->instances[i], facts);
+		r = add_member(s, service->instances[i], facts);
 		s->members[s->n_all - 1].registry = registry;
 	}
 	return r;
@@ -73,10 +74,11 @@ static int add_service(struct selection *s, const struct service *service, unsig
 /* Where an instance is: what makes it the same in two registries, whatever they call it. */
 static int compare_place(const struct instance *a, const struct instance *b)
 {
+	const char *x = instance_host(a), *y = instance_host(b);
 	int order = memcmp(&a->address, &b->address, sizeof(a->address));
 
 	if (order == 0)
-		order = strcmp(a->host != NULL ? a->host : "", b->host != NULL ? b->host : "");
+		order = strcmp(x != NULL ? x : "", y != NULL ? y : "");
 	if (order == 0)
 		order = (a->port > b->port) - (a->port < b->port);
 	return order;
@@ -141,9 +143,13 @@ static int gather(const struct zone_options *z, struct snapshot *const snapshots
 /* Those that are answered first, both parts in the order they came in. */
 static int part(struct selection *s)
 {
-	struct member *out = malloc((s->n_all + 1) * sizeof(*out));
 	size_t n_out = 0;
 
+	for (s->n = 0; s->n < s->n_all && s->members[s->n].left_out == LEFT_OUT_NOT;)
+		s->n++;
+	if (s->n == s->n_all)
+		return 0;
+	struct member *out = malloc(s->n_all * sizeof(*out));
 	if (out == NULL)
 		return -ENOMEM;
 	s->n = 0;
@@ -153,8 +159,7 @@ static int part(struct selection *s)
 		else
 			out[n_out++] = s->members[i];
 	}
-	if (n_out > 0)
-		memcpy(s->members + s->n, out, n_out * sizeof(*out));
+	memcpy(s->members + s->n, out, n_out * sizeof(*out));
 	free(out);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "wire/rdata.h"
 
 enum { RRSET_RRS_MAX = UINT16_MAX };
@@ -95,7 +96,7 @@ static size_t list_places(struct rows *r, struct place **ret)
 			places[n++] =
 				(struct place){ .address = &r->rows[i].at[a], .row = &r->rows[i], .nth = a };
 	}
-	qsort(places, n, sizeof(*places), compare_places);
+	sort_items(places, n, sizeof(*places), compare_places);
 	*ret = places;
 	return n;
 }
@@ -111,7 +112,7 @@ static size_t group_places(const struct place *places, size_t n_places, struct g
 					   .places = places + i,
 					   .n = next - i };
 	}
-	qsort(ret, n, sizeof(*ret), compare_groups);
+	sort_items(ret, n, sizeof(*ret), compare_groups);
 	return n;
 }
 
@@ -141,9 +142,10 @@ static void encode_addresses(struct rows *r)
 
 static int compare_targets(const struct instance *a, const struct instance *b)
 {
+	const char *x = instance_host(a), *y = instance_host(b);
 	const int order = memcmp(&a->address, &b->address, sizeof(a->address));
 
-	return order != 0 ? order : strcmp(a->host != NULL ? a->host : "", b->host != NULL ? b->host : "");
+	return order != 0 ? order : strcmp(x != NULL ? x : "", y != NULL ? y : "");
 }
 
 /* Best first, equal targets side by side. */
@@ -161,14 +163,15 @@ static int compare_rows(const void *a, const void *b)
 
 /* The registry's own host name where there is one, else the name that spells the address: one name for each
  * address, so that port and address stay together. */
-static bool name_target(const struct zone_options *z, const struct row *row, struct name *ret)
+static bool name_target(const struct rows *r, const struct row *row, struct name *ret)
 {
+	const char *host = instance_host(row->instance);
 	char label[LABEL_OCTETS_MAX];
 
-	if (row->instance->host != NULL)
-		return name_from_text(row->instance->host, strlen(row->instance->host), ret);
-	*ret = z->origin;
-	return name_prepend(ret, "addr", 4) && name_prepend(ret, label, label_from_address(row->at, label));
+	if (host != NULL)
+		return name_from_text(host, strlen(host), ret);
+	*ret = r->addr;
+	return ret->len > 0 && name_prepend(ret, label, label_from_address(row->at, label));
 }
 
 static uint32_t add_glue(struct rows *r, const struct row *row)
@@ -196,7 +199,7 @@ static void encode_glue(struct rows *r)
 			by_target[n++] = &r->rows[i];
 	}
 	if (n > 0)
-		qsort(by_target, n, sizeof(struct row *), compare_row_targets);
+		sort_items(by_target, n, sizeof(struct row *), compare_row_targets);
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0 && compare_row_targets(&by_target[i - 1], &by_target[i]) == 0)
 			by_target[i]->glue = by_target[i - 1]->glue;
@@ -211,7 +214,7 @@ static uint32_t add_srv(struct rows *r, const struct row *row)
 	uint8_t rdata[RDATA_OCTETS_MAX];
 	struct name target;
 
-	if (!name_target(r->zone, row, &target)) {
+	if (!name_target(r, row, &target)) {
 		r->error = -ENAMETOOLONG;
 		return ROW_WITHOUT_SRV;
 	}
@@ -253,13 +256,15 @@ static void take_members(struct rows *r, const struct selection *selection)
 				      .srv = ROW_WITHOUT_SRV };
 	}
 	if (r->error == 0)
-		qsort(r->rows, r->n, sizeof(*r->rows), compare_rows);
+		sort_items(r->rows, r->n, sizeof(*r->rows), compare_rows);
 }
 
 void rows_init(struct rows *r, struct block_builder *block, const struct zone_options *z, uint32_t ttl_s,
 	       const struct selection *selection)
 {
-	*r = (struct rows){ .block = block, .zone = z, .ttl_s = ttl_s };
+	*r = (struct rows){ .block = block, .ttl_s = ttl_s, .addr = z->origin };
+	if (!name_prepend(&r->addr, "addr", 4))
+		r->addr.len = 0;
 	take_members(r, selection);
 	encode_addresses(r);
 	encode_srvs(r);
@@ -284,7 +289,7 @@ static size_t unite(uint32_t *picked, size_t n)
 {
 	size_t kept = 0;
 
-	qsort(picked, n, sizeof(*picked), compare_indexes);
+	sort_items(picked, n, sizeof(*picked), compare_indexes);
 	for (size_t i = 0; i < n; i++) {
 		if (kept == 0 || picked[kept - 1] != picked[i])
 			picked[kept++] = picked[i];

@@ -148,9 +148,10 @@ int rules_reachability(struct selection *s, const struct policy_facts *facts)
 
 static bool is_near(const struct member *m, enum near_rule rule, const struct policy_facts *facts)
 {
+	const char *zone = instance_zone(m->instance);
+
 	if (rule == NEAR_ZONE)
-		return facts->zone_of_host != NULL && m->instance->zone != NULL &&
-		       strcmp(facts->zone_of_host, m->instance->zone) == 0;
+		return facts->zone_of_host != NULL && zone != NULL && strcmp(facts->zone_of_host, zone) == 0;
 	for (size_t i = 0; i < m->n_addresses; i++) {
 		if (facts->is_local != NULL && facts->is_local(facts->context, &m->addresses[i]))
 			return true;

@@ -148,7 +148,9 @@ put()
 	printf '[{"targets": ["%s:80"], "labels": {"service": "moving"}}]' "$2" >"$1"
 }
 
-# One second is what a busy machine gets; on an idle one it is a few milliseconds, as the printed times show.
+# One second is what a busy machine gets; on an idle one it is a few milliseconds, as the printed times show. With a
+# sanitizer, and beside other tests, speed is not what is judged.
+[ $sanitized = no ] || limit=5
 shows()
 {
 	$client wait "$port" "${limit:-1}" moving.$Z "$@"

@@ -3,11 +3,15 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,38 +56,68 @@ char *harness_read_data(const char *name, size_t *len)
 	return body;
 }
 
-static int bind_loopback(int type, uint16_t port, uint16_t *ret)
+/* A port that was free a moment ago can be somebody else's when it is used at last. So each program takes a
+ * lane of ports, outside of those that Linux gives to whoever asks for any, and has it to itself as long as
+ * it lives: the lock ends with it, however it ends. test/flow/tap.sh does the same. */
+enum { LANES = 100, LANE_PORTS = 200, FIRST_PORT = 12000 };
+
+/* In two steps: even to open what another user owns in /tmp can be refused to who would create it. */
+static int open_lane(int lane)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_port = htons(port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(at);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/phonebook-test-lane.%d", lane);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		fchmod(fd, 0644); /* whatever the umask is: it is for all users */
+	return fd;
+}
+
+static int take_lane(void)
+{
+	for (int i = 0; i < LANES; i++) {
+		const int lane = (getpid() + i) % LANES;
+		int fd = open_lane(lane);
+
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return lane;
+		if (fd >= 0)
+			close(fd);
+	}
+	ck_abort_msg("all %d lanes of ports are taken, or /tmp/phonebook-test-lane.* cannot be opened",
+		     LANES);
+	return -1;
+}
+
+static bool is_free(int type, uint16_t port)
+{
+	const struct sockaddr_in at = { .sin_family = AF_INET,
+					.sin_port = htons(port),
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
 	ck_assert_int_ge(fd, 0);
-	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
-		close(fd);
-		return -1;
-	}
-	getsockname(fd, (struct sockaddr *)&at, &len);
-	*ret = ntohs(at.sin_port);
-	return fd;
+	const bool free = bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
+	close(fd);
+	return free;
 }
 
 uint16_t harness_free_port(void)
 {
-	for (int i = 0; i < 100; i++) {
-		uint16_t port, same;
-		int tcp = bind_loopback(SOCK_STREAM, 0, &port);
-		int udp = tcp < 0 ? -1 : bind_loopback(SOCK_DGRAM, port, &same);
+	static int lane = -1, next;
 
-		close(tcp);
-		if (udp >= 0) {
-			close(udp);
+	if (lane < 0)
+		lane = take_lane();
+	while (next < LANE_PORTS) {
+		const uint16_t port = (uint16_t)(FIRST_PORT + lane * LANE_PORTS + next++);
+
+		if (is_free(SOCK_STREAM, port) && is_free(SOCK_DGRAM, port))
 			return port;
-		}
 	}
-	ck_abort_msg("no port of 127.0.0.1 is free for both UDP and TCP");
+	ck_abort_msg("no port of 127.0.0.1 is left for both UDP and TCP");
 	return 0;
 }
 
@@ -98,6 +132,25 @@ bool harness_wait(bool (*done)(void *context), void *context, unsigned limit_ms)
 		nanosleep(&pause, NULL);
 	}
 	return true;
+}
+
+uint64_t slowed(uint64_t ms)
+{
+	const char *multiplier = getenv("CK_TIMEOUT_MULTIPLIER");
+	const unsigned long n = multiplier != NULL ? strtoul(multiplier, NULL, 10) : 1;
+
+	return n > 1 ? ms * n : ms;
+}
+
+bool harness_has_ip6(void)
+{
+	const struct sockaddr_in6 at = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const bool has = fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
 }
 
 char *harness_make_dir(void)

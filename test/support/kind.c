@@ -137,13 +137,14 @@ const char *kind_text(const struct kind *k, const char *service)
 		return "-";
 	text[0] = '\0';
 	for (size_t i = 0; i < s->n_instances && len < sizeof(text); i++) {
-		const struct instance *in = &s->instances[i];
+		const struct instance *in = s->instances[i];
 		char address[ADDRESS_TEXT_MAX];
 
-		len += (size_t)snprintf(
-			text + len, sizeof(text) - len, "%s%s:%u%s%s", i > 0 ? ", " : "",
-			in->address.len > 0 ? address_to_text(&in->address, address) : in->host, in->port,
-			in->name != NULL ? " " : "", in->name != NULL ? in->name : "");
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s:%u%s%s", i > 0 ? ", " : "",
+					in->address.len > 0 ? address_to_text(&in->address, address)
+							    : instance_host(in),
+					in->port, instance_name(in) != NULL ? " " : "",
+					instance_name(in) != NULL ? instance_name(in) : "");
 	}
 	return text;
 }

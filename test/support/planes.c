@@ -307,11 +307,3 @@ unsigned log_count(const char *text)
 		n++;
 	return n;
 }
-
-uint64_t slowed(uint64_t ms)
-{
-	const char *multiplier = getenv("CK_TIMEOUT_MULTIPLIER");
-	const unsigned long n = multiplier != NULL ? strtoul(multiplier, NULL, 10) : 1;
-
-	return n > 1 ? ms * n : ms;
-}

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "harness.h"
+
 struct config;
 struct planes;
 
@@ -57,8 +59,5 @@ void log_await(const char *text);
 
 /* How often the text is in the log. */
 unsigned log_count(const char *text);
-
-/* ms, or as much longer as CK_TIMEOUT_MULTIPLIER says this run is slower. */
-uint64_t slowed(uint64_t ms);
 
 #endif

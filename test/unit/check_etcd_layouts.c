@@ -56,16 +56,18 @@ static const char *write_services(const struct snapshot *s)
 	text[0] = '\0';
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct service *service = s->services[i];
-		const struct instance *in = service->instances;
+		const struct instance *in = service->n_instances > 0 ? service->instances[0] : NULL;
 
 		ck_assert_uint_le(service->n_instances, 1);
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s=", at > 0 ? " " : "",
 				       service->name);
 		if (service->n_instances == 1)
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s%s:%u",
-					       in->name != NULL ? in->name : "", in->name != NULL ? "@" : "",
-					       in->host != NULL ? in->host
-								: address_to_text(&in->address, address),
+					       instance_name(in) != NULL ? instance_name(in) : "",
+					       instance_name(in) != NULL ? "@" : "",
+					       instance_host(in) != NULL
+						       ? instance_host(in)
+						       : address_to_text(&in->address, address),
 					       in->port);
 	}
 	return text;
@@ -75,7 +77,7 @@ static const struct instance *only(const struct snapshot *s)
 {
 	ck_assert_uint_eq(s->n_services, 1);
 	ck_assert_uint_eq(s->n_instances, 1);
-	return &s->services[0]->instances[0];
+	return s->services[0]->instances[0];
 }
 
 /* --- prefixes --- */
@@ -192,10 +194,10 @@ START_TEST(record_says_what_coredns_reads)
 	ck_assert_uint_eq(in->weight, 40);
 	ck_assert_uint_eq(in->ttl_s, 7);
 	ck_assert_uint_eq(in->n_tags, 1);
-	ck_assert_str_eq(in->tags[0], "green");
+	ck_assert_str_eq(instance_tag(in, 0), "green");
 	ck_assert_uint_eq(in->n_metadata, 1);
-	ck_assert_str_eq(in->metadata[0].key, "text");
-	ck_assert_str_eq(in->metadata[0].value, "v2");
+	ck_assert_str_eq(instance_metadata(in, 0).key, "text");
+	ck_assert_str_eq(instance_metadata(in, 0).value, "v2");
 }
 END_TEST
 
@@ -354,12 +356,12 @@ START_TEST(metadata_is_understood_as_far_as_it_can_be)
 			  "{\"Addr\":\"10.8.0.2:9000\",\"Metadata\":{\"zone\":\"west\",\"weight\":5,"
 			  "\"tags\":[\"v1\",7,\"blue\"],\"owner\":\"ann\"}}"));
 
-	ck_assert_str_eq(in->zone, "west");
+	ck_assert_str_eq(instance_zone(in), "west");
 	ck_assert_uint_eq(in->weight, 5);
 	ck_assert_uint_eq(in->n_tags, 2);
-	ck_assert_str_eq(in->tags[0], "blue");
+	ck_assert_str_eq(instance_tag(in, 0), "blue");
 	ck_assert_uint_eq(in->n_metadata, 2);
-	ck_assert_str_eq(in->metadata[0].value, "ann");
+	ck_assert_str_eq(instance_metadata(in, 0).value, "ann");
 }
 END_TEST
 
@@ -369,14 +371,14 @@ START_TEST(metadata_may_be_anything)
 		only(read(ETCD_NAMING, "tills/a", "{\"Addr\":\"10.8.0.2:9000\",\"Metadata\":\"spare\"}"));
 
 	ck_assert_uint_eq(in->weight, 1);
-	ck_assert_str_eq(in->metadata[0].value, "spare");
+	ck_assert_str_eq(instance_metadata(in, 0).value, "spare");
 	in = only(read(ETCD_NAMING, "tills/a", "{\"Addr\":\"10.8.0.2:9000\",\"Metadata\":[{\"weight\":3}]}"));
 	ck_assert_uint_eq(in->weight, 1);
 	in = only(read(ETCD_NAMING, "tills/a",
 		       "{\"Addr\":\"10.8.0.2:9000\",\"Metadata\":{\"weight\":0,\"tags\":\"v2, red,,\"}}"));
 	ck_assert_uint_eq(in->weight, 0);
 	ck_assert_uint_eq(in->n_tags, 2);
-	ck_assert_str_eq(in->tags[0], "red");
+	ck_assert_str_eq(instance_tag(in, 0), "red");
 	in = only(
 		read(ETCD_NAMING, "tills/a", "{\"Addr\":\"10.8.0.2:9000\",\"Metadata\":{\"weight\":\"x\"}}"));
 	ck_assert_uint_eq(in->weight, 1);

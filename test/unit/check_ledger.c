@@ -93,7 +93,7 @@ static const char *describe(const struct snapshot *s)
 		out += sprintf(out, "%s%s", i > 0 ? " " : "", found->name);
 		for (size_t k = 0; k < found->n_instances; k++)
 			out += sprintf(out, "%c%s", k > 0 ? ',' : '=',
-				       strrchr(address_to_text(&found->instances[k].address, address), '.') +
+				       strrchr(address_to_text(&found->instances[k]->address, address), '.') +
 					       1);
 	}
 	return text;
@@ -217,7 +217,7 @@ START_TEST(the_result_does_not_depend_on_history)
 	struct snapshot *s = seal();
 
 	ck_assert_uint_eq(s->n_instances, 1);
-	ck_assert_str_eq(s->services[0]->instances[0].zone, "x");
+	ck_assert_str_eq(instance_zone(s->services[0]->instances[0]), "x");
 	ck_assert_uint_eq(snapshot_n_remarks(s), 3);
 	ck_assert_str_eq(snapshot_remark(s, 0), "x is odd");
 	ck_assert_str_eq(snapshot_remark(s, 2), "z is odd");

@@ -777,9 +777,9 @@ static const char *describe(const struct instance *in)
 	char address[ADDRESS_TEXT_MAX];
 
 	snprintf(text, sizeof(text), "%s:%u %s %s %u %s",
-		 in->address.len > 0 ? address_to_text(&in->address, address) : in->host, in->port,
-		 in->name != NULL ? in->name : "-", words[in->health], in->weight,
-		 in->zone != NULL ? in->zone : "-");
+		 in->address.len > 0 ? address_to_text(&in->address, address) : instance_host(in), in->port,
+		 instance_name(in) != NULL ? instance_name(in) : "-", words[in->health], in->weight,
+		 instance_zone(in) != NULL ? instance_zone(in) : "-");
 	return text;
 }
 
@@ -789,7 +789,7 @@ static bool has_instance(const char *service, const char *text)
 
 	ck_assert_ptr_nonnull(s);
 	for (size_t i = 0; i < s->n_instances; i++) {
-		if (strcmp(describe(&s->instances[i]), text) == 0)
+		if (strcmp(describe(s->instances[i]), text) == 0)
 			return true;
 	}
 	return false;
@@ -876,15 +876,16 @@ START_TEST(tags_and_metadata_are_those_of_the_service)
 	const struct service *s = snapshot_find(k.last, "stock");
 	size_t i = 0;
 
-	while (s->instances[i].name == NULL || strcmp(s->instances[i].name, "stock-3") != 0)
+	while (instance_name(s->instances[i]) == NULL ||
+	       strcmp(instance_name(s->instances[i]), "stock-3") != 0)
 		i++;
-	ck_assert_uint_eq(s->instances[i].n_tags, 2);
-	ck_assert_str_eq(s->instances[i].tags[0], "blue");
-	ck_assert_str_eq(s->instances[i].tags[1], "six");
-	ck_assert_uint_eq(s->instances[i].n_metadata, 1);
-	ck_assert_str_eq(s->instances[i].metadata[0].key, "release");
-	ck_assert_str_eq(s->instances[i].metadata[0].value, "7");
-	ck_assert_int_eq(s->instances[i].protocol, PROTOCOL_ANY);
+	ck_assert_uint_eq(s->instances[i]->n_tags, 2);
+	ck_assert_str_eq(instance_tag(s->instances[i], 0), "blue");
+	ck_assert_str_eq(instance_tag(s->instances[i], 1), "six");
+	ck_assert_uint_eq(s->instances[i]->n_metadata, 1);
+	ck_assert_str_eq(instance_metadata(s->instances[i], 0).key, "release");
+	ck_assert_str_eq(instance_metadata(s->instances[i], 0).value, "7");
+	ck_assert_int_eq(s->instances[i]->protocol, PROTOCOL_ANY);
 }
 END_TEST
 
@@ -934,7 +935,7 @@ START_TEST(entry_is_read_as_consul_means_it)
 		 entries[_i].service, entries[_i].checks);
 	ck_assert_int_eq(run("service web", "5", body), STEP_AGAIN);
 	ck_assert_uint_eq(k.last->n_instances, 1);
-	ck_assert_str_eq(describe(&snapshot_find(k.last, "web")->instances[0]), entries[_i].instance);
+	ck_assert_str_eq(describe(snapshot_find(k.last, "web")->instances[0]), entries[_i].instance);
 }
 END_TEST
 

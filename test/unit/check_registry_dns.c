@@ -192,12 +192,12 @@ START_TEST(srv_records_with_additional_addresses_are_one_question)
 	ck_assert_uint_eq(n_asked, 1);
 	ck_assert_str_eq(kind_text(&kind, "web"), "10.0.0.1:8001 a, 10.0.0.2:8002 b, fd00::1:8001 a");
 	const struct service *s = find("web");
-	ck_assert_uint_eq(s->instances[0].priority, 1);
-	ck_assert_uint_eq(s->instances[0].weight, 10);
-	ck_assert_uint_eq(s->instances[1].priority, 2);
-	ck_assert_uint_eq(s->instances[1].weight, 20);
-	ck_assert_str_eq(s->instances[1].metadata[0].key, "target");
-	ck_assert_str_eq(s->instances[1].metadata[0].value, "b.dc1.corp");
+	ck_assert_uint_eq(s->instances[0]->priority, 1);
+	ck_assert_uint_eq(s->instances[0]->weight, 10);
+	ck_assert_uint_eq(s->instances[1]->priority, 2);
+	ck_assert_uint_eq(s->instances[1]->weight, 20);
+	ck_assert_str_eq(instance_metadata(s->instances[1], 0).key, "target");
+	ck_assert_str_eq(instance_metadata(s->instances[1], 0).value, "b.dc1.corp");
 	ck_assert_uint_eq(only()->fresh_ms, 25000); /* the smallest of what was used */
 	ck_assert(!only()->vital);
 	ck_assert(registry_dns.brake);
@@ -520,11 +520,11 @@ START_TEST(name_says_service_port_and_protocol)
 	start(DNS_ASK_SRV);
 	ck_assert_str_eq(only()->name, subjects[_i].written);
 	ck_assert_int_eq(run(replies), STEP_PAUSE);
-	const struct instance *in = &find(subjects[_i].service)->instances[0];
+	const struct instance *in = find(subjects[_i].service)->instances[0];
 	ck_assert_int_eq(in->protocol, subjects[_i].protocol);
-	ck_assert_int_eq(in->port_name == NULL, subjects[_i].port_name == NULL);
-	if (in->port_name != NULL)
-		ck_assert_str_eq(in->port_name, subjects[_i].port_name);
+	ck_assert_int_eq(instance_port_name(in) == NULL, subjects[_i].port_name == NULL);
+	if (instance_port_name(in) != NULL)
+		ck_assert_str_eq(instance_port_name(in), subjects[_i].port_name);
 }
 END_TEST
 
@@ -599,9 +599,9 @@ START_TEST(weight_of_zero_counts_only_beside_others)
 	const struct service *s = find("web");
 	ck_assert_uint_eq(s->n_instances, 4);
 	for (size_t i = 0; i < 4; i++)
-		ck_assert_uint_eq(s->instances[i].weight, expected[i]);
-	ck_assert_uint_eq(s->instances[3].priority, 65535);
-	ck_assert_uint_eq(s->instances[3].port, 0);
+		ck_assert_uint_eq(s->instances[i]->weight, expected[i]);
+	ck_assert_uint_eq(s->instances[3]->priority, 65535);
+	ck_assert_uint_eq(s->instances[3]->port, 0);
 	ck_assert_uint_eq(only()->fresh_ms, 0); /* a TTL of 0 says nothing */
 }
 END_TEST
@@ -643,8 +643,8 @@ START_TEST(addresses_are_instances_with_the_port_of_the_options)
 	start(DNS_ASK_ADDRESS);
 	ck_assert_int_eq(run(both_families), STEP_PAUSE);
 	ck_assert_str_eq(kind_text(&kind, "web"), "10.0.0.1:8080, 10.0.0.2:8080, fd00::1:8080");
-	ck_assert_uint_eq(find("web")->instances[0].weight, 1);
-	ck_assert_uint_eq(find("web")->instances[0].n_metadata, 0);
+	ck_assert_uint_eq(find("web")->instances[0]->weight, 1);
+	ck_assert_uint_eq(find("web")->instances[0]->n_metadata, 0);
 	ck_assert_uint_eq(only()->fresh_ms, 9000);
 	ck_assert_int_eq(run(no_address), STEP_PAUSE);
 	ck_assert_uint_eq(n_asked, 1);
@@ -726,7 +726,7 @@ START_TEST(two_hundred_instances_fit)
 	start(DNS_ASK_SRV);
 	ck_assert_int_eq(run(replies), STEP_PAUSE);
 	ck_assert_uint_eq(find("web")->n_instances, 200);
-	ck_assert_uint_eq(find("web")->instances[199].port, 1199);
+	ck_assert_uint_eq(find("web")->instances[199]->port, 1199);
 }
 END_TEST
 

@@ -234,8 +234,9 @@ static void write_instance(FILE *out, const struct instance *in)
 {
 	char address[ADDRESS_TEXT_MAX];
 
-	fprintf(out, "%s%s%s", in->name != NULL ? in->name : "", in->name != NULL ? "@" : "",
-		in->host != NULL ? in->host : address_to_text(&in->address, address));
+	fprintf(out, "%s%s%s", instance_name(in) != NULL ? instance_name(in) : "",
+		instance_name(in) != NULL ? "@" : "",
+		instance_host(in) != NULL ? instance_host(in) : address_to_text(&in->address, address));
 	if (in->port != 0)
 		fprintf(out, ":%u", in->port);
 }
@@ -251,7 +252,7 @@ static const char *known(void)
 		fprintf(out, "%s%s=", i > 0 ? " " : "", s->services[i]->name);
 		for (size_t n = 0; n < s->services[i]->n_instances; n++) {
 			fprintf(out, "%s", n > 0 ? "," : "");
-			write_instance(out, &s->services[i]->instances[n]);
+			write_instance(out, s->services[i]->instances[n]);
 		}
 	}
 	fputc('\0', out);

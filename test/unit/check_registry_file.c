@@ -205,7 +205,7 @@ START_TEST(broken_file_keeps_what_it_said_until_it_is_repaired)
 	for (int round = 0; round < 2; round++) {
 		ck_assert_int_eq(run(round == 0 ? broken : same, 2), 0);
 		ck_assert(knows("payments", 1));
-		ck_assert_uint_eq(last->services[0]->instances[0].address.octets[3], 2);
+		ck_assert_uint_eq(last->services[0]->instances[0]->address.octets[3], 2);
 		ck_assert_uint_eq(snapshot_n_remarks(last), 1);
 		ck_assert_int_eq(strncmp(snapshot_remark(last, 0), "b: ", 3), 0);
 		ck_assert_ptr_nonnull(strstr(snapshot_remark(last, 0), "; what it said before stays"));

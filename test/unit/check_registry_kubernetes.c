@@ -148,17 +148,17 @@ static void say_instance(const struct instance *in)
 	static const char *const protocols[] = { "", " tcp", " udp" };
 	char address[ADDRESS_TEXT_MAX];
 
-	say(" %s", in->address.len > 0 ? address_to_text(&in->address, address) : in->host);
+	say(" %s", in->address.len > 0 ? address_to_text(&in->address, address) : instance_host(in));
 	if (in->port > 0)
 		say(" %u", in->port);
-	say("%s%s%s%s", protocols[in->protocol], in->port_name != NULL ? "/" : "",
-	    in->port_name != NULL ? in->port_name : "", healths[in->health]);
-	if (in->name != NULL)
-		say(" name=%s", in->name);
-	if (in->zone != NULL)
-		say(" zone=%s", in->zone);
+	say("%s%s%s%s", protocols[in->protocol], instance_port_name(in) != NULL ? "/" : "",
+	    instance_port_name(in) != NULL ? instance_port_name(in) : "", healths[in->health]);
+	if (instance_name(in) != NULL)
+		say(" name=%s", instance_name(in));
+	if (instance_zone(in) != NULL)
+		say(" zone=%s", instance_zone(in));
 	for (size_t i = 0; i < in->n_metadata; i++)
-		say(" %s=%s", in->metadata[i].key, in->metadata[i].value);
+		say(" %s=%s", instance_metadata(in, i).key, instance_metadata(in, i).value);
 	say(";");
 }
 
@@ -170,7 +170,7 @@ static const char *told(void)
 
 		say("%s:", service->name);
 		for (size_t n = 0; n < service->n_instances; n++)
-			say_instance(&service->instances[n]);
+			say_instance(service->instances[n]);
 		say("\n");
 	}
 	return said;

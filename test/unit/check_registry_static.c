@@ -38,24 +38,24 @@ START_TEST(configured_instances_are_there_from_the_start)
 	};
 	struct snapshot *s = run(instances, 3);
 	const struct service *legacy = snapshot_find(s, "legacy");
-	const struct instance *two = &legacy->instances[1];
+	const struct instance *two = legacy->instances[1];
 
 	ck_assert_uint_eq(s->n_services, 2);
 	ck_assert_uint_eq(s->n_instances, 3);
-	ck_assert_uint_eq(legacy->instances[0].port, 8080);
-	ck_assert_uint_eq(legacy->instances[0].weight, 1);
+	ck_assert_uint_eq(legacy->instances[0]->port, 8080);
+	ck_assert_uint_eq(legacy->instances[0]->weight, 1);
 	ck_assert_uint_eq(two->address.len, 16);
 	ck_assert_uint_eq(two->port, 81);
-	ck_assert_str_eq(two->name, "two");
-	ck_assert_str_eq(two->port_name, "http");
-	ck_assert_str_eq(two->zone, "z");
+	ck_assert_str_eq(instance_name(two), "two");
+	ck_assert_str_eq(instance_port_name(two), "http");
+	ck_assert_str_eq(instance_zone(two), "z");
 	ck_assert_uint_eq(two->n_tags, 2);
-	ck_assert_str_eq(two->tags[0], "v1");
+	ck_assert_str_eq(instance_tag(two, 0), "v1");
 	ck_assert_uint_eq(two->weight, 0);
 	ck_assert_uint_eq(two->priority, 3);
 	ck_assert_int_eq(two->health, HEALTH_WARNING);
 	ck_assert_int_eq(two->protocol, PROTOCOL_UDP);
-	ck_assert_str_eq(snapshot_find(s, "other")->instances[0].host, "db.example");
+	ck_assert_str_eq(instance_host(snapshot_find(s, "other")->instances[0]), "db.example");
 	snapshot_release(s);
 }
 END_TEST

@@ -7,7 +7,7 @@
 #include "harness.h"
 
 static struct report_room room;
-static struct instance in;
+static struct instance_parts in;
 
 static struct report report_of(const char *address)
 {
@@ -196,7 +196,7 @@ START_TEST(what_is_dropped_writes_no_instance)
 	struct report r = report_of("10.0.0.1");
 
 	memset(&in, 0x5a, sizeof(in));
-	const struct instance before = in;
+	const struct instance_parts before = in;
 	r.port = 65536;
 	ck_assert_int_eq(report_check(&r, &room, &in), DROP_PORT);
 	r.address = "not an address";

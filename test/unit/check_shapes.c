@@ -13,15 +13,16 @@ static void print_instance(FILE *out, const struct instance *in)
 {
 	char text[ADDRESS_TEXT_MAX];
 
-	fprintf(out, " %s", in->host != NULL ? in->host : address_to_text(&in->address, text));
+	fprintf(out, " %s",
+		instance_host(in) != NULL ? instance_host(in) : address_to_text(&in->address, text));
 	if (in->port != 0)
 		fprintf(out, ":%u", in->port);
-	if (in->name != NULL)
-		fprintf(out, ",name=%s", in->name);
-	if (in->port_name != NULL)
-		fprintf(out, ",port=%s", in->port_name);
-	if (in->zone != NULL)
-		fprintf(out, ",zone=%s", in->zone);
+	if (instance_name(in) != NULL)
+		fprintf(out, ",name=%s", instance_name(in));
+	if (instance_port_name(in) != NULL)
+		fprintf(out, ",port=%s", instance_port_name(in));
+	if (instance_zone(in) != NULL)
+		fprintf(out, ",zone=%s", instance_zone(in));
 	if (in->weight != 1)
 		fprintf(out, ",w=%u", in->weight);
 	if (in->priority != 0)
@@ -31,9 +32,9 @@ static void print_instance(FILE *out, const struct instance *in)
 	if (in->health != HEALTH_PASSING)
 		fprintf(out, in->health == HEALTH_WARNING ? ",warning" : ",critical");
 	for (size_t i = 0; i < in->n_tags; i++)
-		fprintf(out, ",#%s", in->tags[i]);
+		fprintf(out, ",#%s", instance_tag(in, i));
 	for (size_t i = 0; i < in->n_metadata; i++)
-		fprintf(out, ",%s=%s", in->metadata[i].key, in->metadata[i].value);
+		fprintf(out, ",%s=%s", instance_metadata(in, i).key, instance_metadata(in, i).value);
 }
 
 /* "inventory: 10.0.0.1:80 10.0.0.2:80; idle:; dropped address 1" */
@@ -47,7 +48,7 @@ static char *print_snapshot(const struct snapshot *s)
 	for (size_t i = 0; i < s->n_services; i++) {
 		fprintf(out, "%s%s:", i > 0 ? "; " : "", s->services[i]->name);
 		for (size_t k = 0; k < s->services[i]->n_instances; k++)
-			print_instance(out, &s->services[i]->instances[k]);
+			print_instance(out, s->services[i]->instances[k]);
 	}
 	for (size_t i = 0; i < DROP_REASONS; i++) {
 		if (snapshot_dropped(s, i) > 0)
@@ -438,7 +439,7 @@ START_TEST(service_label_is_configurable)
 	free(body);
 	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
 	ck_assert_str_eq(s->services[0]->name, "a");
-	ck_assert_str_eq(s->services[0]->instances[0].metadata[0].key, "service");
+	ck_assert_str_eq(instance_metadata(s->services[0]->instances[0], 0).key, "service");
 	snapshot_release(s);
 	snapshot_builder_destroy(b);
 }

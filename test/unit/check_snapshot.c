@@ -106,18 +106,18 @@ START_TEST(instances_keep_all_that_was_reported)
 	memset(name, 'x', sizeof(name) - 1); /* borrowed for the call only */
 	memset(zone, 'x', sizeof(zone) - 1);
 	struct snapshot *s = seal(NULL);
-	const struct instance *in = s->services[0]->instances;
+	const struct instance *in = s->services[0]->instances[0];
 
 	ck_assert_uint_eq(s->n_instances, 1);
-	ck_assert_str_eq(in->host, "one.example");
-	ck_assert_str_eq(in->name, "inventory-1");
-	ck_assert_str_eq(in->port_name, "http");
-	ck_assert_str_eq(in->zone, "Zone A");
+	ck_assert_str_eq(instance_host(in), "one.example");
+	ck_assert_str_eq(instance_name(in), "inventory-1");
+	ck_assert_str_eq(instance_port_name(in), "http");
+	ck_assert_str_eq(instance_zone(in), "Zone A");
 	ck_assert_uint_eq(in->n_tags, 2);
-	ck_assert_str_eq(in->tags[0], "blue");
-	ck_assert_str_eq(in->tags[1], "v1");
+	ck_assert_str_eq(instance_tag(in, 0), "blue");
+	ck_assert_str_eq(instance_tag(in, 1), "v1");
 	ck_assert_uint_eq(in->n_metadata, 1);
-	ck_assert_str_eq(in->metadata[0].value, "1");
+	ck_assert_str_eq(instance_metadata(in, 0).value, "1");
 	snapshot_release(s);
 }
 END_TEST
@@ -168,15 +168,15 @@ START_TEST(of_reports_alike_the_best_stands_with_the_tags_of_all)
 	add_instance(alike[_i].two.health, alike[_i].two.weight, alike[_i].two.priority, alike[_i].two.ttl_s,
 		     "two");
 	struct snapshot *s = seal(NULL);
-	const struct instance *in = s->services[0]->instances;
+	const struct instance *in = s->services[0]->instances[0];
 
 	ck_assert_uint_eq(s->n_instances, 1);
-	ck_assert_str_eq(in->zone, alike[_i].stands);
+	ck_assert_str_eq(instance_zone(in), alike[_i].stands);
 	ck_assert_uint_eq(in->ttl_s, alike[_i].ttl_s);
 	ck_assert_uint_eq(in->n_tags, 3);
-	ck_assert_str_eq(in->tags[0], "one");
-	ck_assert_str_eq(in->tags[1], "two");
-	ck_assert_str_eq(in->tags[2], "v1");
+	ck_assert_str_eq(instance_tag(in, 0), "one");
+	ck_assert_str_eq(instance_tag(in, 1), "two");
+	ck_assert_str_eq(instance_tag(in, 2), "v1");
 	snapshot_release(s);
 }
 END_TEST
@@ -220,9 +220,57 @@ START_TEST(port_protocol_and_names_tell_instances_apart)
 	ck_assert_uint_eq(s->n_instances, 6);
 	for (size_t i = 1; i < 6; i++)
 		ck_assert_int_lt(
-			instance_compare(&s->services[0]->instances[i - 1], &s->services[0]->instances[i]),
-			0);
+			instance_compare(s->services[0]->instances[i - 1], s->services[0]->instances[i]), 0);
 	snapshot_release(s);
+}
+END_TEST
+
+/* The first and every third report are alike, each with a zone of its own; all come out of order. */
+START_TEST(instances_are_sorted_and_of_equal_reports_the_first_stands)
+{
+	char address[32], zone[16];
+	struct report r = report_blank();
+
+	r.service = "inventory";
+	r.address = address;
+	r.zone = zone;
+	for (unsigned i = 0; i < 999; i++) {
+		snprintf(address, sizeof(address), "10.0.%u.1", i % 3 == 0 ? 0 : 1 + i * 77 % 199);
+		snprintf(zone, sizeof(zone), "%u", i);
+		ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
+	}
+	struct snapshot *s = seal(NULL);
+	const struct service *inventory = s->services[0];
+
+	ck_assert_uint_eq(inventory->n_instances, 200);
+	for (size_t i = 1; i < 200; i++)
+		ck_assert_int_lt(instance_compare(inventory->instances[i - 1], inventory->instances[i]), 0);
+	ck_assert_str_eq(instance_zone(inventory->instances[0]), "0");
+	snapshot_release(s);
+}
+END_TEST
+
+START_TEST(instances_of_a_service_that_is_united_are_shared)
+{
+	add("a", "10.0.0.2", 80);
+	struct snapshot *one = seal(NULL);
+	add("a", "10.0.0.1", 80);
+	struct snapshot *two = seal(NULL);
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, one), 0);
+	ck_assert_int_eq(snapshot_builder_add_snapshot(b, two), 0);
+	add("a", "10.0.0.3", 80);
+	struct snapshot *all = seal(NULL);
+	const struct service *a = all->services[0];
+
+	ck_assert_uint_eq(a->n_instances, 3);
+	ck_assert_ptr_eq(a->instances[0], two->services[0]->instances[0]);
+	ck_assert_ptr_eq(a->instances[1], one->services[0]->instances[0]);
+	ck_assert_uint_gt(a->octets, one->services[0]->octets + two->services[0]->octets);
+	snapshot_release(one);
+	snapshot_release(two);
+	ck_assert_uint_eq(a->instances[0]->users, 1); /* outlives the service it came from */
+	ck_assert_uint_eq(a->instances[0]->address.octets[3], 1);
+	snapshot_release(all);
 }
 END_TEST
 
@@ -499,10 +547,10 @@ START_TEST(one_service_takes_no_more_than_its_limit)
 }
 END_TEST
 
-/* 64 tags of 255 octets are 16,896 octets and the instance itself. */
+/* 64 tags of 255 octets are 16,384 octets and the instance itself. */
 START_TEST(registry_has_no_more_octets_than_its_limit)
 {
-	enum { N = 17000 };
+	enum { N = 18000 };
 	char texts[INSTANCE_TAGS_MAX][INSTANCE_TEXT_MAX + 1], service[16];
 	const char *tags[INSTANCE_TAGS_MAX];
 	struct report r = report_blank();
@@ -560,7 +608,7 @@ START_TEST(text_that_is_too_long_costs_the_text)
 	struct snapshot *s = seal(NULL);
 
 	ck_assert_uint_eq(s->n_instances, 20);
-	ck_assert_uint_eq(s->services[0]->instances[0].n_tags, 1);
+	ck_assert_uint_eq(s->services[0]->instances[0]->n_tags, 1);
 	ck_assert_uint_eq(dropped(s), 0);
 	ck_assert_uint_eq(snapshot_n_remarks(s), REMARKS_MAX / 2); /* leaves room for what costs more */
 	ck_assert_str_eq(snapshot_remark(s, 0),
@@ -732,6 +780,8 @@ int main(void)
 	tcase_add_test(rounds, a_cap_on_ttls_is_part_of_being_equal);
 	tcase_add_test(rounds, derived_snapshot_differs_in_its_changes_only);
 	tcase_add_test(rounds, port_protocol_and_names_tell_instances_apart);
+	tcase_add_test(rounds, instances_are_sorted_and_of_equal_reports_the_first_stands);
+	tcase_add_test(rounds, instances_of_a_service_that_is_united_are_shared);
 	tcase_add_test(rounds, digest_does_not_depend_on_order_but_on_content);
 	tcase_add_test(rounds, unchanged_services_are_shared_with_the_previous_snapshot);
 	tcase_add_test(rounds, snapshots_that_share_all_services_are_the_same);
