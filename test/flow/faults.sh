@@ -10,6 +10,7 @@
 . "$root/test/flow/member.sh"
 shift
 only=$*
+within= # a function that starts its own daemon
 
 at_least=${FAULTS_S:-0}
 rate=${FAULTS_RATE:-200}
@@ -170,7 +171,7 @@ during_staleness()
 
 is_wanted()
 {
-	[ -z "$only" ] || printf '%s\n' $only | grep -qx "$1"
+	[ -z "$only" ] || [ -n "$within" ] || printf '%s\n' $only | grep -qx "$1"
 }
 
 asker_is_content()
@@ -428,6 +429,178 @@ nobody_failed()
 	! tail -n +$((marked + 1)) "$log" | grep -q round=failed
 }
 
+# --- state on disk ---
+
+# A daemon with a directory of its own, and registries that are all there.
+start_with_state() # DIRECTORY [WRAPPER]
+{
+	write_conf "state-dir = \"$1\""
+	phonebookd=${2:-$build/src/phonebookd} start_daemon "$conf" orders.$Z
+}
+
+registries_end()
+{
+	end_member KILL one
+	consul PUT 'down?ms=20000'
+	for way in $ways; do
+		echo hang | into "$dir/$way/mode"
+	done
+}
+
+registries_return()
+{
+	start_again
+	wait_for 25 consul GET counts
+	for way in $ways; do
+		echo good | into "$dir/$way/mode"
+	done
+}
+
+everything_is_kept()
+{
+	for file in etcd.store etcd.polled consul.dc1; do
+		[ -s "$dir/state/$file.state" ] || return
+	done
+	for way in $ways; do
+		[ -s "$dir/state/http.$way.state" ] || [ -s "$dir/state/http.$(echo "$way" | sed 's/-/%2D/').state" ] || return
+	done
+}
+
+first_answers()
+{
+	"$steady" -f -s 10 "$port" "$book" >"$dir/first.out" 2>&1
+	first_status=$?
+	cat "$dir/first.out"
+	return $first_status
+}
+
+first_answers_are_stale()
+{
+	first_answers && grep -Eq ' stale=[1-9]' "$dir/first.out"
+}
+
+# The host starts, and nothing else is there yet; the time of day is another one.
+start_without_registries()
+{
+	fault='start without registries'
+	check "$fault: with them" start_with_state "$dir/state"
+	check "$fault: what they say is kept" wait_for 10 everything_is_kept
+	check "$fault: SIGTERM ends it" ends_well TERM
+	registries_end
+	"$phonebookd" -c "$conf" >>"$log" 2>&1 </dev/null &
+	daemon=$!
+	started="$started $daemon"
+	mark
+	check "$fault: the first answers are right, and stale" first_answers_are_stale
+	echo "# $fault: $(tail -1 "$dir/first.out")"
+	check "$fault: the log says it once" once store 'state=restored'
+	during_staleness "$fault" registries_return
+	check "$fault: all is well again" all_is_well
+	check "$fault: SIGTERM ends it" ends_well TERM
+}
+
+# in_mounted DIRECTORY OPTIONS: writes a program that starts phonebookd where that is a file system of its own.
+in_mounted()
+{
+	cat >"$dir/mounted" <<-END
+		#!/bin/sh
+		for how in '--mount' '--user --map-root-user --mount'; do
+			unshare \$how true 2>/dev/null && break
+		done
+		exec unshare \$how sh -c 'mount -t tmpfs -o $2 none "$1" && exec "$build/src/phonebookd" "\$@"' - "\$@"
+	END
+	chmod +x "$dir/mounted"
+}
+
+# A file of the state is larger than the disk: it is the only one that is not kept.
+disk_is_full()
+{
+	fault='full disk'
+	$client many 2000 "$dir/services/many.json"
+	mkdir "$dir/full"
+	head -c 60000 /dev/urandom >"$dir/noise"
+	in_mounted "$dir/full" size=64k
+	sed -i "s|none \"$dir/full\" |&\&\& cp $dir/noise $dir/full/ |" "$dir/mounted"
+	mark
+	check "$fault: it starts" start_with_state "$dir/full" "$dir/mounted"
+	check "$fault: the log says it" wait_for 10 log_says_once 'event=state .*error="?No space'
+	during "$fault" changes_go_on
+	check "$fault: the log said it once" log_says_once 'event=state .*error="?No space'
+	check "$fault: SIGTERM ends it" ends_well TERM
+	rm "$dir/services/many.json"
+}
+
+disk_is_read_only()
+{
+	fault='read-only disk'
+	mkdir "$dir/fixed"
+	in_mounted "$dir/fixed" ro
+	mark
+	check "$fault: it starts" start_with_state "$dir/fixed" "$dir/mounted"
+	check "$fault: the log says it" wait_for 10 log_says_once 'event=state .*error=.*[Rr]ead-only'
+	during "$fault" changes_go_on
+	check "$fault: SIGTERM ends it" ends_well TERM
+}
+
+changes_go_on()
+{
+	check "$fault: a change shows" change_shows 10.1.0.9
+	check "$fault: and another" change_hides
+	sleep 2
+	check "$fault: no registry has failed" nobody_failed
+}
+
+log_says_once() # PATTERN
+{
+	[ "$(tail -n +$((marked + 1)) "$log" | grep -cE "$1")" -eq 1 ]
+}
+
+# Other octets somewhere in every file; half of every file; nothing in every file.
+state_is_damaged()
+{
+	fault='damaged state'
+	for damage in octets half nothing; do
+		check "$fault: $damage: it starts" start_with_state "$dir/state"
+		check "$fault: $damage: what registries say is kept" wait_for 10 everything_is_kept
+		check "$fault: $damage: SIGTERM ends it" ends_well TERM
+		damage_files $damage
+		mark
+		"$phonebookd" -c "$conf" >>"$log" 2>&1 </dev/null &
+		daemon=$!
+		started="$started $daemon"
+		check "$fault: $damage: the first answers are right" first_answers
+		check "$fault: $damage: the log says why, once" once store 'state=refused'
+		during "$fault: $damage" nothing
+		check "$fault: $damage: SIGTERM ends it" ends_well TERM
+	done
+}
+
+damage_files() # HOW
+{
+	python3 -c 'import pathlib, random, sys
+for path in pathlib.Path(sys.argv[1]).glob("*.state"):
+    octets = bytearray(path.read_bytes())
+    for _ in range(8):
+        octets[random.randrange(len(octets) // 4)] ^= 1 << random.randrange(8)
+    path.write_bytes({"octets": octets, "half": octets[:len(octets) // 2], "nothing": b""}[sys.argv[2]])' \
+		"$dir/state" "$1"
+}
+
+kills_in_writes()
+{
+	check 'SIGKILL in writes of the state: never a damaged start' python3 "$root/test/flow/faults_kill.py" "$build" "$kills"
+	sed 's/^/# /' "$dir/check.out"
+}
+
+# wanted FUNCTION: for those that start their own daemon.
+wanted()
+{
+	is_wanted "$1" || return
+	within=$1
+	"$1"
+	within=
+}
+
 # --- the story ---
 
 mkdir "$dir/services"
@@ -459,6 +632,15 @@ check 'and knows everything' "$steady" -f -s 10 "$port" "$book"
 during 'the time is set' time_is_set
 during_staleness 'the host sleeps' host_sleeps
 check 'SIGTERM ends it' ends_well TERM
+
+# Where the daemon keeps no state there is nothing to test about it.
+if grep -q 'state=restored' "$phonebookd"; then
+	wanted start_without_registries
+	wanted disk_is_full
+	wanted disk_is_read_only
+	wanted state_is_damaged
+	wanted kills_in_writes
+fi
 check 'nothing was said but events' log_is_clean
 
 plan
