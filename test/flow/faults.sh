@@ -462,7 +462,7 @@ everything_is_kept()
 		[ -s "$dir/state/$file.state" ] || return
 	done
 	for way in $ways; do
-		[ -s "$dir/state/http.$way.state" ] || [ -s "$dir/state/http.$(echo "$way" | sed 's/-/%2D/').state" ] || return
+		[ -s "$dir/state/http.$way.state" ] || return
 	done
 }
 
