@@ -129,7 +129,7 @@ static int create_parts(struct worker *w, const struct server_options *o,
 	if (r == 0)
 		r = udp_create(w->loop, s->udp, s->n_udp, &w->inbox, &w->dispatcher, &w->udp);
 	if (r == 0)
-		r = tcp_create(w->loop, s->tcp, s->n_tcp, o, &w->inbox, &w->dispatcher, &w->tcp);
+		r = tcp_create(w->loop, s->tcp, s->n_tcp, o, &w->inbox, &w->dispatcher, w->udp, &w->tcp);
 	return r;
 }
 
