@@ -441,7 +441,7 @@ start_with_state() # DIRECTORY [WRAPPER]
 registries_end()
 {
 	end_member KILL one
-	consul PUT 'down?ms=20000'
+	consul PUT 'down?ms=9000'
 	for way in $ways; do
 		echo hang | into "$dir/$way/mode"
 	done
@@ -479,7 +479,7 @@ first_answers_are_stale()
 	first_answers && grep -Eq ' stale=[1-9]' "$dir/first.out"
 }
 
-# The host starts, and nothing else is there yet; the time of day is another one.
+# The host starts, and nothing else is there yet.
 start_without_registries()
 {
 	fault='start without registries'
@@ -558,20 +558,20 @@ log_says_once() # PATTERN
 # Other octets somewhere in every file; half of every file; nothing in every file.
 state_is_damaged()
 {
-	fault='damaged state'
 	for damage in octets half nothing; do
-		check "$fault: $damage: it starts" start_with_state "$dir/state"
-		check "$fault: $damage: what registries say is kept" wait_for 10 everything_is_kept
-		check "$fault: $damage: SIGTERM ends it" ends_well TERM
+		fault="damaged state: $damage"
+		check "$fault: it starts" start_with_state "$dir/state"
+		check "$fault: what registries say is kept" wait_for 10 everything_is_kept
+		check "$fault: SIGTERM ends it" ends_well TERM
 		damage_files $damage
 		mark
 		"$phonebookd" -c "$conf" >>"$log" 2>&1 </dev/null &
 		daemon=$!
 		started="$started $daemon"
-		check "$fault: $damage: the first answers are right" first_answers
-		check "$fault: $damage: the log says why, once" once store 'state=refused'
-		during "$fault: $damage" nothing
-		check "$fault: $damage: SIGTERM ends it" ends_well TERM
+		check "$fault: the first answers are right" first_answers
+		check "$fault: the log says why, once" once store 'state=refused'
+		during "$fault" nothing
+		check "$fault: SIGTERM ends it" ends_well TERM
 	done
 }
 

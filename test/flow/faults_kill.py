@@ -129,7 +129,7 @@ class Lane(threading.Thread):
         if self.took_s is None:  # the first one is let through
             self.took_s = watch.wait(b".state") - began
         else:
-            time.sleep(self.random.uniform(0, 1.5 * self.took_s))
+            time.sleep(self.random.uniform(0, self.took_s))
         daemon.process.kill()
         daemon.process.wait()
         self.in_write += any(f.name.endswith(".state.tmp") for f in self.state.iterdir())
