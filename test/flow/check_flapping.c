@@ -107,6 +107,16 @@ END_TEST
 
 /* --- what is no change --- */
 
+/* Or one change more would be too many. */
+START_TEST(the_first_word_of_a_registry_is_no_change)
+{
+	start(ZONE("flap-limit = 1 flap-hold = 1h"));
+	set_health("local.json", false);
+	planes_await(planes, SHOP, TWO);
+	ck_assert_uint_eq(log_count("flapping="), 0);
+}
+END_TEST
+
 START_TEST(a_reload_is_no_change_and_forgets_none)
 {
 	static const char zone[] = ZONE("flap-limit = 1 flap-hold = 1h");
@@ -234,6 +244,7 @@ int main(void)
 	tcase_add_test(flap, one_that_changes_too_often_is_kept_out_and_comes_back);
 	tcase_add_test(flap, by_default_nobody_is_kept_out);
 	tcase_add_test(flap, the_last_ones_are_answered_although_they_flap);
+	tcase_add_test(none, the_first_word_of_a_registry_is_no_change);
 	tcase_add_test(none, a_reload_is_no_change_and_forgets_none);
 	tcase_add_test(none, a_registry_that_fails_is_no_reason);
 	tcase_add_test(none, what_the_brake_holds_back_is_no_reason);
