@@ -27,6 +27,7 @@ struct plan_context {
 	struct event_base *loop;
 	struct resolver *resolver;
 	const struct home *home;
+	struct prober *prober;
 	struct random *random;
 	struct inbox *const *inboxes;
 	size_t n_inboxes;
@@ -66,6 +67,11 @@ bool plan_is_ready(const struct plan *p);
 
 /* Warns, for each registry whose first round has not ended, that nobody waits for it any longer. */
 void plan_log_missing(const struct plan *p);
+
+/* As publisher_look() and publisher_place_changed(). */
+void plan_look(struct plan *p);
+void plan_place_changed(struct plan *p, const struct address *address, uint16_t port, bool is_silent,
+			const char *reason);
 
 /* Takes in again the services with instances known by host name. */
 void plan_update_hosts(struct plan *p);

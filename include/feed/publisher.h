@@ -35,9 +35,11 @@ struct publisher_options {
 	 * no service is older than its registry. */
 	uint64_t (*true_ms)(void *context, unsigned registry, const char *service);
 	void *context;
+	struct prober *prober;
 	struct inbox *const *inboxes;
 	size_t n_inboxes;
-	const struct publisher *previous; /* of the configuration before, or NULL */
+	const struct publisher
+		*previous; /* of the configuration before, or NULL; for publisher_create() only */
 };
 
 /* With the zones' own names and all services of the snapshots; nothing is handed over yet. */
@@ -67,6 +69,14 @@ uint64_t publisher_next_release_ms(const struct publisher *p);
 
 /* Marks as still wanted every host name of every snapshot (feed/resolve.h, sweep). */
 void publisher_sweep_hosts(struct publisher *p);
+
+/* Sees which services are asked for, and names their places to the prober. To be called every second. True
+ * when there is something to publish. */
+bool publisher_look(struct publisher *p);
+
+/* As the prober tells. True when there is something to publish. */
+bool publisher_place_changed(struct publisher *p, const struct address *address, uint16_t port,
+			     bool is_silent, const char *reason);
 
 void publisher_set_zone_data(struct publisher *p, size_t zone, enum zone_data data);
 

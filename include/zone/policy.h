@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "model/counts.h"
 #include "model/snapshot.h"
+#include "model/zone_counts.h"
 #include "zone/options.h"
 
 enum { POLICY_ADDRESSES_MAX = 16 }; /* of one instance known by host name */

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "feed/home.h"
 #include "feed/plan.h"
+#include "feed/probe.h"
 #include "feed/resolve.h"
 #include "feed/schedule.h"
 
@@ -22,6 +23,7 @@ enum {
 	RETRY_MS = 1000,     /* when there was no memory for a table */
 	HOSTS_MS = 10,       /* many host names change together, e.g. at the start */
 	READY_MAX_MS = 5000, /* systemd gives up on us after 90 s, a registry may be given minutes */
+	LOOK_MS = 1000,      /* who has just begun to ask for a service waits no longer for the first probe */
 	SWEEP_MS = 60000,    /* host names nobody names any more are asked for that much longer at most */
 	OLD_PLANS_MAX =
 		8, /* a serving thread reads the newest table within one turn: more is a reload storm */
@@ -31,12 +33,13 @@ struct feeder {
 	struct event_base *loop;
 	struct inbox calls; /* only its wake-up is used */
 	struct parcel reload, refresh, stop;
-	struct event *wakeup, *publish, *reclaim, *sweep, *hosts, *patience, *release;
+	struct event *wakeup, *publish, *reclaim, *sweep, *look, *hosts, *patience, *release;
 	struct inbox **inboxes;
 	size_t n_inboxes;
 	struct random random;
 	struct resolver *resolver; /* outlives plans: what it has resolved is still good after a reload */
 	struct home *home;         /* so does where the host is */
+	struct prober *prober;     /* so does it: what it knows of places is */
 	struct plan *plan;
 	struct plan *old[OLD_PLANS_MAX]; /* whose tables may still be read */
 	size_t n_old;
@@ -214,6 +217,25 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 #endif
 }
 
+/* --- places where nobody answers --- */
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct feeder *f = arg;
+
+	(void)fd;
+	(void)what;
+	plan_look(f->plan);
+}
+
+static void place_changed(void *context, const struct address *address, uint16_t port, bool is_silent,
+			  const char *reason)
+{
+	struct feeder *f = context;
+
+	plan_place_changed(f->plan, address, port, is_silent, reason);
+}
+
 /* --- plans --- */
 
 static int make_plan(struct feeder *f, struct feed_options *options, struct plan **ret)
@@ -221,6 +243,7 @@ static int make_plan(struct feeder *f, struct feed_options *options, struct plan
 	const struct plan_context c = { .loop = f->loop,
 					.resolver = f->resolver,
 					.home = f->home,
+					.prober = f->prober,
 					.random = &f->random,
 					.inboxes = f->inboxes,
 					.n_inboxes = f->n_inboxes,
@@ -234,6 +257,7 @@ static void reload(struct feeder *f, struct feed_options *options)
 {
 	const struct endpoint *bootstrap = options->bootstrap;
 	const size_t n_bootstrap = options->n_bootstrap;
+	const struct probe_options *probe = &options->probe;
 	struct plan *new;
 	const int r = make_plan(f, options, &new);
 
@@ -244,11 +268,13 @@ static void reload(struct feeder *f, struct feed_options *options)
 	}
 	/* Without memory the servers of before are asked: wrong only where they changed. */
 	resolver_reload(f->resolver, bootstrap, n_bootstrap);
+	prober_set(f->prober, probe);
 	plan_retire(f->plan);
 	f->old[f->n_old++] = f->plan;
 	f->plan = new;
 	plan_update_hosts(new); /* it was made with the servers of before, who may have been none */
 	plan_start(new);
+	plan_look(new); /* from here on it is told what changes */
 	publish_soon(f);
 }
 
@@ -273,7 +299,7 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
 
 static int create_events(struct feeder *f)
 {
-	const struct timeval sweep = clock_timeval(SWEEP_MS);
+	const struct timeval sweep = clock_timeval(SWEEP_MS), look = clock_timeval(LOOK_MS);
 
 	f->loop = event_base_new();
 	if (f->loop == NULL)
@@ -285,9 +311,11 @@ static int create_events(struct feeder *f)
 	f->patience = evtimer_new(f->loop, on_patience, f);
 	f->release = evtimer_new(f->loop, on_release, f);
 	f->sweep = event_new(f->loop, -1, EV_PERSIST, on_sweep, f);
+	f->look = event_new(f->loop, -1, EV_PERSIST, on_look, f);
 	if (f->wakeup == NULL || f->publish == NULL || f->reclaim == NULL || f->hosts == NULL ||
-	    f->patience == NULL || f->release == NULL || f->sweep == NULL || event_add(f->wakeup, NULL) < 0 ||
-	    event_add(f->sweep, &sweep) < 0)
+	    f->patience == NULL || f->release == NULL || f->sweep == NULL || f->look == NULL ||
+	    event_add(f->wakeup, NULL) < 0 || event_add(f->sweep, &sweep) < 0 ||
+	    event_add(f->look, &look) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -322,6 +350,8 @@ int feeder_create(struct feed_options *o, struct inbox *const inboxes[], size_t 
 		r = home_create(f->loop, home_changed, f, &f->home);
 	if (r == 0)
 		r = resolver_create(f->loop, o->bootstrap, o->n_bootstrap, host_changed, f, &f->resolver);
+	if (r == 0)
+		r = prober_create(f->loop, &f->random, &o->probe, place_changed, f, &f->prober);
 	if (r == 0)
 		r = make_plan(f, o, &f->plan);
 	else
@@ -390,11 +420,12 @@ void feeder_destroy(struct feeder *f)
 	plan_destroy(f->plan);
 	for (size_t i = 0; i < f->n_old; i++)
 		plan_destroy(f->old[i]);
+	prober_destroy(f->prober);
 	resolver_destroy(f->resolver);
 	home_destroy(f->home);
 	feed_options_destroy(parcel_take(&f->reload));
 	struct event *events[] = { f->wakeup,   f->publish, f->reclaim, f->hosts,
-				   f->patience, f->release, f->sweep };
+				   f->patience, f->release, f->sweep,   f->look };
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i] != NULL)
 			event_free(events[i]);

@@ -248,6 +248,7 @@ static int add_publisher(struct plan *p, const struct plan *previous)
 		.home = p->context.home,
 		.true_ms = source_true_ms,
 		.context = p,
+		.prober = p->context.prober,
 		.inboxes = p->context.inboxes,
 		.n_inboxes = p->context.n_inboxes,
 		.previous = previous != NULL ? previous->publisher : NULL,
@@ -275,6 +276,19 @@ bool plan_is_read(const struct plan *p)
 			return true;
 	}
 	return false;
+}
+
+void plan_look(struct plan *p)
+{
+	if (publisher_look(p->publisher))
+		p->context.changed(p->context.context);
+}
+
+void plan_place_changed(struct plan *p, const struct address *address, uint16_t port, bool is_silent,
+			const char *reason)
+{
+	if (publisher_place_changed(p->publisher, address, port, is_silent, reason))
+		p->context.changed(p->context.context);
 }
 
 void plan_update_hosts(struct plan *p)

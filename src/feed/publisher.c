@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "feed/publisher.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -10,33 +9,9 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "feed/dampers.h"
+#include "feed/publisher_parts.h"
 #include "model/table_builder.h"
 #include "zone/compose.h"
-#include "zone/policy.h"
-
-/* A service of one zone that has a block. */
-struct served {
-	const char *name; /* follows the struct */
-	struct block *block;
-};
-
-struct publisher_zone {
-	const struct zone_options *options;
-	uint16_t index; /* in the table: longest origin first */
-	void *served;   /* tsearch(3) tree of struct served, by name */
-	struct dampers *dampers;
-	struct zone_counts counts; /* of the blocks served */
-	struct zone_board *board;  /* the same, as of the last table */
-};
-
-struct publisher {
-	struct publisher_options o;
-	struct table_builder *builder;
-	struct publisher_zone *zones; /* in the order of the options */
-	size_t n_zones;
-	bool incomplete; /* memory ran out: everything has to be taken in again */
-};
 
 static int compare_served(const void *a, const void *b)
 {
@@ -58,7 +33,7 @@ static struct served *add_served(struct publisher_zone *z, const char *name)
 
 	if (s == NULL)
 		return NULL;
-	s->block = NULL;
+	*s = (struct served){ .zone = z };
 	s->name = memcpy(s + 1, name, size);
 	if (tsearch(s, &z->served, compare_served) == NULL) {
 		free(s);
@@ -68,35 +43,6 @@ static struct served *add_served(struct publisher_zone *z, const char *name)
 }
 
 /* --- one service --- */
-
-/* Whose facts are asked for. */
-struct asked {
-	const struct publisher *publisher;
-	const struct publisher_zone *zone;
-};
-
-static size_t addresses_of(void *context, const char *host, struct address ret[POLICY_ADDRESSES_MAX])
-{
-	static_assert((int)POLICY_ADDRESSES_MAX == (int)RESOLVER_ADDRESSES_MAX, "one array serves both");
-	const struct asked *asked = context;
-
-	return resolver_watch(asked->publisher->o.resolver, host, ret);
-}
-
-static bool is_flapping(void *context, const char *service, unsigned registry, const struct instance *i)
-{
-	const struct asked *asked = context;
-
-	return dampers_is_flapping(asked->zone->dampers, service, registry, i);
-}
-
-static bool is_local(void *context, const struct address *address)
-{
-	const struct asked *asked = context;
-	const struct home *home = asked->publisher->o.home;
-
-	return home != NULL && home_has(home, address);
-}
 
 /* A name that belongs to another, longer zone is that zone's alone. */
 static bool is_shadowed(const struct publisher *p, const struct publisher_zone *z, const char *service)
@@ -130,18 +76,28 @@ static uint64_t true_until(const struct publisher *p, uint64_t registries, const
 	return oldest_ms;
 }
 
+/* What was served of it by the configuration before; NULL: nothing, or it is not to be probed. */
+static const struct served *find_before(const struct publisher *p, const struct publisher_zone *z,
+					const char *name)
+{
+	const struct publisher *before = p->o.previous;
+
+	for (size_t i = 0; before != NULL && i < before->n_zones; i++) {
+		if (name_equal(&before->zones[i].options->origin, &z->options->origin)) {
+			const struct served *s = find_served(&before->zones[i], name);
+
+			return s != NULL && s->asked.block != NULL ? s : NULL;
+		}
+	}
+	return NULL;
+}
+
 /* The service's block as of now; NULL in ret when no registry of the zone knows it. */
 static int make_block(const struct publisher *p, const struct publisher_zone *z, const char *name,
-		      struct block **ret)
+		      bool is_asked, struct block **ret)
 {
-	struct asked asked = { p, z };
-	const struct policy_facts facts = { .addresses = addresses_of,
-					    .is_flapping = is_flapping,
-					    .is_local = is_local,
-					    .zone_of_host = p->o.feed->zone_of_host,
-					    .context = &asked };
 	struct selection selection;
-	int r = policy_select(z->options, p->o.snapshots, name, &facts, &selection);
+	int r = publisher_select(p, z, name, is_asked, &selection);
 
 	*ret = NULL;
 	selection.true_ms = true_until(p, selection.registries, name);
@@ -162,19 +118,29 @@ static void count_block(struct zone_counts *c, const struct block *b, uint64_t s
 		c->instances[i] += sign * b->options.instances[i];
 }
 
-/* s: what is served of it now, or NULL. */
-static int replace(struct publisher *p, struct publisher_zone *z, struct served *s, const char *name,
-		   struct block *block)
+static void set_asked(struct publisher *p, struct served *s, const struct served *before)
+{
+	if (before != NULL)
+		s->asked.is_asked = before->asked.is_asked;
+	asked_set(&p->asked, &s->asked, s->block);
+}
+
+/* s: what is served of it now, or NULL; before: s, or what was served of it before a reload. */
+static int replace(struct publisher *p, struct publisher_zone *z, struct served *s,
+		   const struct served *before, const char *name, struct block *block)
 {
 	if (s == NULL && block == NULL)
 		return 0;
 	if (s == NULL && (s = add_served(z, name)) == NULL)
 		return -ENOMEM;
+	if (block != NULL && before != NULL && before->block != NULL)
+		block_inherit_asked(block, before->block);
 	const int r = table_builder_replace(p->builder, s->block, block);
 	if (r == 0) {
 		count_block(&z->counts, s->block, (uint64_t)-1);
 		count_block(&z->counts, block, 1);
 		s->block = block;
+		set_asked(p, s, before);
 	}
 	if (s->block == NULL) {
 		tdelete(s, &z->served, compare_served);
@@ -197,11 +163,12 @@ static void log_fail_open(const struct publisher_zone *z, const char *name, cons
 			      : "ends");
 }
 
-static void update_service(struct publisher *p, struct publisher_zone *z, const char *name)
+void publisher_update_in(struct publisher *p, struct publisher_zone *z, const char *name)
 {
 	struct served *s = find_served(z, name);
+	const struct served *before = s != NULL ? s : find_before(p, z, name);
 	struct block *block;
-	int r = make_block(p, z, name, &block);
+	int r = make_block(p, z, name, before != NULL && before->asked.is_asked, &block);
 
 	if (r == -ENAMETOOLONG || r == -EFBIG) {
 		char zone[NAME_TEXT_MAX];
@@ -219,7 +186,7 @@ static void update_service(struct publisher *p, struct publisher_zone *z, const 
 	if (r == 0 && block != NULL)
 		log_fail_open(z, name, s != NULL ? s->block : NULL, block);
 	if (r == 0)
-		r = replace(p, z, s, name, block);
+		r = replace(p, z, s, before, name, block);
 	if (r != 0) {
 		block_destroy(block);
 		p->incomplete = true;
@@ -231,7 +198,7 @@ static void update_everywhere(void *context, const char *name)
 	struct publisher *p = context;
 
 	for (size_t i = 0; i < p->n_zones; i++)
-		update_service(p, &p->zones[i], name);
+		publisher_update_in(p, &p->zones[i], name);
 }
 
 /* One registry says something else. */
@@ -348,7 +315,7 @@ static void update_served(struct publisher *p, struct publisher_zone *z,
 		const char *name = (const char *)names.octets + at;
 
 		if (wanted(zone_options_for(z->options, name)))
-			update_service(p, z, name);
+			publisher_update_in(p, z, name);
 	}
 	buffer_finish(&names);
 }
@@ -385,7 +352,7 @@ static void update_released(void *context, const char *name)
 {
 	const struct release *r = context;
 
-	update_service(r->publisher, r->zone, name);
+	publisher_update_in(r->publisher, r->zone, name);
 }
 
 void publisher_release(struct publisher *p, uint64_t now_ms)
@@ -413,6 +380,7 @@ bool publisher_publish(struct publisher *p)
 {
 	const struct table *table;
 
+	publisher_update_due(p);
 	if (p->incomplete)
 		update_all(p);
 	for (size_t i = 0; i < p->n_zones; i++)
@@ -543,12 +511,14 @@ int publisher_create(const struct publisher_options *o, struct publisher **ret)
 	if (p == NULL)
 		return -ENOMEM;
 	p->o = *o;
+	asked_init(&p->asked);
 	const int r = create_zones(p);
 	if (r != 0) {
 		publisher_destroy(p);
 		return r;
 	}
 	update_all(p);
+	p->o.previous = NULL;
 	*ret = p;
 	return 0;
 }
@@ -557,6 +527,7 @@ void publisher_destroy(struct publisher *p)
 {
 	if (p == NULL)
 		return;
+	asked_finish(&p->asked);
 	table_builder_destroy(p->builder);
 	for (size_t i = 0; i < p->n_zones; i++) {
 		tdestroy(p->zones[i].served, free);

@@ -5,15 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/counters.h"
 #include "model/freshness.h"
 #include "version.h"
+#include "zone/status.h"
 
 enum {
 	A_RR_OCTETS = 16,      /* the smallest RR we write: it bounds how many can fit */
 	STALE_TTL_S = 1,       /* nobody should hold on to what may be wrong */
 	GLUE_SEEN_SIZE = 8192, /* a power of two above twice the SRVs of the largest message */
 	POINTER_MAX = 0x3fff,  /* how far a compression pointer reaches (RFC 1035 section 4.1.4) */
-	CHARACTER_STRING_MAX = 255,
 };
 
 struct answerer {
@@ -27,6 +28,7 @@ struct reply {
 	const struct query *q;
 	const struct table *table;
 	const struct table_zone *zone;
+	const struct counters *counters;
 	struct section_counts counts;
 	uint64_t now_ms;
 	enum ede ede;
@@ -56,6 +58,7 @@ static void begin(struct reply *p, const struct answer_request *r, const struct 
 	*p = (struct reply){ .q = r->query,
 			     .table = r->table,
 			     .zone = zone,
+			     .counters = r->counters,
 			     .now_ms = r->now_ms,
 			     .ede = EDE_NONE,
 			     .ttl_max_s = UINT32_MAX,
@@ -289,63 +292,26 @@ static size_t write_set(struct answerer *a, struct reply *p, const struct block 
 static void add_text(struct reply *p, const char *text, size_t len)
 {
 	const uint32_t ttl_s = p->zone->ttl_s < STALE_TTL_S ? p->zone->ttl_s : STALE_TTL_S;
-	uint8_t rdata[1 + CHARACTER_STRING_MAX];
+	uint8_t rdata[1 + STATUS_TEXT_MAX];
 
-	if (len > CHARACTER_STRING_MAX)
-		len = CHARACTER_STRING_MAX;
 	rdata[0] = (uint8_t)len;
 	memcpy(rdata + 1, text, len);
 	add_answer(p, RRTYPE_TXT, ttl_s, rdata, 1 + len);
 }
 
-static void add_registry_text(struct reply *p, size_t row)
-{
-	char text[2 * CHARACTER_STRING_MAX], age[32] = "none";
-	struct freshness_view v;
-
-	freshness_view(p->table->freshness, row, p->now_ms, &v);
-	if (v.spoken)
-		snprintf(age, sizeof(age), "%llu.%llus", (unsigned long long)(v.age_ms / 1000),
-			 (unsigned long long)(v.age_ms % 1000 / 100));
-	const int len = snprintf(text, sizeof(text),
-				 "registry=%.63s kind=%s state=%s age=%s%s services=%llu instances=%llu "
-				 "dropped=%llu held=%llu failures=%llu",
-				 v.name, v.kind, registry_state_to_text(v.state), age,
-				 v.restored ? " from=disk" : "", (unsigned long long)v.services,
-				 (unsigned long long)v.instances, (unsigned long long)v.dropped,
-				 (unsigned long long)v.held, (unsigned long long)v.failures);
-	add_text(p, text, (size_t)len);
-}
-
-/* Those that a registry before has told already are not counted: they are no other instances. */
-static void add_zone_text(struct reply *p)
-{
-	char text[CHARACTER_STRING_MAX + NAME_TEXT_MAX], zone[NAME_TEXT_MAX];
-	unsigned long long n[LEFT_OUT_REASONS], all = 0;
-	struct zone_counts c;
-
-	zone_board_view(p->zone->board, &c);
-	for (size_t i = 0; i < LEFT_OUT_REASONS; i++) {
-		n[i] = c.instances[i];
-		all += i != LEFT_OUT_REGISTRY ? n[i] : 0;
-	}
-	const int len =
-		snprintf(text, sizeof(text),
-			 "zone=%.63s services=%llu instances=%llu answered=%llu failed-open=%llu "
-			 "unresolved=%llu unhealthy=%llu flapping=%llu unreachable=%llu far=%llu",
-			 name_to_text(p->zone->origin.octets, zone), (unsigned long long)c.services, all,
-			 n[LEFT_OUT_NOT], (unsigned long long)c.failed_open, n[LEFT_OUT_ADDRESS],
-			 n[LEFT_OUT_HEALTH], n[LEFT_OUT_FLAPPING], n[LEFT_OUT_UNREACHABLE], n[LEFT_OUT_FAR]);
-	add_text(p, text, (size_t)len);
-}
-
-/* Freshness and counts that plain dig can see: one TXT a registry, and one for the zone. */
+/* What goes on, for plain dig to see: one TXT a registry, one for the zone, one for the daemon. */
 static size_t write_status(struct reply *p)
 {
+	char text[STATUS_TEXT_MAX + 1];
+
 	for (uint64_t left = p->zone->registries; left != 0; left &= left - 1)
-		add_registry_text(p, (size_t)__builtin_ctzll(left));
+		add_text(p, text,
+			 status_of_registry(p->table->freshness, (size_t)__builtin_ctzll(left), p->now_ms,
+					    text));
 	if (p->zone->board != NULL)
-		add_zone_text(p);
+		add_text(p, text, status_of_zone(p->zone, text));
+	if (p->counters != NULL)
+		add_text(p, text, status_of_daemon(p->counters, text));
 	if (p->w.full)
 		set_truncated(p);
 	return finish(p, RCODE_NOERROR);
@@ -374,6 +340,7 @@ static size_t write_owner(struct answerer *a, struct reply *p, const struct owne
 	const uint16_t qtype = p->q->qtype;
 	const bool is_apex = p->q->n_labels == p->zone->n_labels;
 
+	block_note_asked(block, p->now_ms);
 	if (!mark_block(p, block))
 		return write_failure(p);
 	if (is_apex && qtype == RRTYPE_SOA)

@@ -383,6 +383,7 @@ int compose_service(const struct zone_options *z, const char *service, const str
 {
 	const struct answer_options *answer = zone_options_for(z, service);
 	struct block_options options = { .failed_open = selection->failed_open,
+					 .notes_asked = answer->probe != PROBE_NONE,
 					 .negative_ttl_s = answer->negative_ttl_s,
 					 .address_limit = answer->address_limit,
 					 .registries = selection->registries,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* model/counts.h -- how many instances of a zone are answered, and why the others are not.
+/* model/zone_counts.h -- how many instances of a zone are answered, and why the others are not.
  *
  *   blocks --feeder adds and takes away--> board, one atomic each --any thread--> zone_counts
  *
  * Kept beside the tables, as model/freshness.h is, and borrowed by them.
  */
-#ifndef PHONEBOOK_MODEL_COUNTS_H
-#define PHONEBOOK_MODEL_COUNTS_H
+#ifndef PHONEBOOK_MODEL_ZONE_COUNTS_H
+#define PHONEBOOK_MODEL_ZONE_COUNTS_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "model/counts.h"
+#include "model/zone_counts.h"
 
 #include <string.h>
 
@@ -23,7 +23,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("counts");
+	Suite *suite = suite_create("zone_counts");
 	TCase *tcase = tcase_create("board");
 
 	tcase_add_test(tcase, a_board_tells_what_was_written_last);

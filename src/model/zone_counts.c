@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "model/counts.h"
+#include "model/zone_counts.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
