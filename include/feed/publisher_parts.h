@@ -43,7 +43,7 @@ int publisher_select(const struct publisher *p, const struct publisher_zone *z, 
 		     bool with_probes, struct selection *ret);
 
 /* Takes in what there is now of one service. */
-void publisher_update_service(struct publisher *p, struct publisher_zone *z, const char *name);
+void publisher_update_one(struct publisher *p, struct publisher_zone *z, const char *name);
 
 /* Takes in the services of whose places something else is known. */
 void publisher_update_due(struct publisher *p);

@@ -76,6 +76,21 @@ static const struct served *find_before(const struct publisher *p, const struct 
 	return NULL;
 }
 
+/* As old as the oldest that is known of it. */
+static uint64_t true_until(const struct publisher *p, uint64_t registries, const char *name)
+{
+	uint64_t oldest_ms = 0;
+
+	for (; p->o.true_ms != NULL && registries != 0; registries &= registries - 1) {
+		const uint64_t true_ms =
+			p->o.true_ms(p->o.context, (unsigned)__builtin_ctzll(registries), name);
+
+		if (true_ms > 0 && (oldest_ms == 0 || true_ms < oldest_ms))
+			oldest_ms = true_ms;
+	}
+	return oldest_ms;
+}
+
 /* The service's block as of now; NULL in ret when no registry of the zone knows it. */
 static int make_block(const struct publisher *p, const struct publisher_zone *z, const char *name,
 		      bool is_asked, struct block **ret)
@@ -84,6 +99,7 @@ static int make_block(const struct publisher *p, const struct publisher_zone *z,
 	int r = publisher_select(p, z, name, is_asked, &selection);
 
 	*ret = NULL;
+	selection.true_ms = true_until(p, selection.registries, name);
 	if (r == 0 && selection.known && !is_shadowed(p, z, name))
 		r = compose_service(z->options, name, &selection, ret);
 	selection_finish(&selection);
@@ -133,7 +149,7 @@ static void log_fail_open(const struct publisher_zone *z, const char *name, cons
 			      : "ends");
 }
 
-void publisher_update_service(struct publisher *p, struct publisher_zone *z, const char *name)
+void publisher_update_one(struct publisher *p, struct publisher_zone *z, const char *name)
 {
 	struct served *s = find_served(z, name);
 	const struct served *before = s != NULL ? s : find_before(p, z, name);
@@ -168,12 +184,17 @@ static void update_everywhere(void *context, const char *name)
 	struct publisher *p = context;
 
 	for (size_t i = 0; i < p->n_zones; i++)
-		publisher_update_service(p, &p->zones[i], name);
+		publisher_update_one(p, &p->zones[i], name);
 }
 
 void publisher_update(struct publisher *p, const struct snapshot *before, const struct snapshot *after)
 {
 	snapshot_compare(before, after, update_everywhere, p);
+}
+
+void publisher_update_service(struct publisher *p, const char *service)
+{
+	update_everywhere(p, service);
 }
 
 static bool has_hosts(const struct service *s)
@@ -232,8 +253,6 @@ void publisher_set_zone_data(struct publisher *p, size_t zone, enum zone_data da
 	table_builder_set_zone_data(p->builder, p->zones[zone].index, data);
 }
 
-/* Services that vanished while memory was short are still in the trees: what a registry knows is not all
- * there is. */
 /* twalk_r(3) gives each node three times; a copy of the names is needed because an update may delete nodes.
  */
 static void collect_name(const void *node, VISIT visit, void *names)
@@ -251,7 +270,7 @@ static void update_served(struct publisher *p, struct publisher_zone *z)
 
 	twalk_r(z->served, collect_name, &names);
 	for (size_t at = 0; at < names.len; at += strlen((const char *)names.octets + at) + 1)
-		publisher_update_service(p, z, (const char *)names.octets + at);
+		publisher_update_one(p, z, (const char *)names.octets + at);
 	buffer_finish(&names);
 }
 

@@ -155,6 +155,6 @@ void publisher_update_due(struct publisher *p)
 		if (!s->is_due)
 			continue;
 		s->is_due = false;
-		publisher_update_service(p, served_of(s)->zone, served_of(s)->name);
+		publisher_update_one(p, served_of(s)->zone, served_of(s)->name);
 	}
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "harness.h"
+#include "model/counters.h"
 
 struct config;
 struct planes;
@@ -30,6 +31,9 @@ void planes_reload(struct planes *p, const char *format, ...) __attribute__((for
 uint64_t planes_stop(struct planes *p);
 
 uint16_t planes_port(const struct planes *p);
+
+/* What SIGUSR1 does. */
+void planes_refresh(struct planes *p);
 
 /* Waits until the feeder has called ready(); false after the usual limit. */
 bool planes_are_ready(struct planes *p);
@@ -49,6 +53,12 @@ void planes_await_status(struct planes *p, const char *registry, const char *key
 
 /* The same for counters that go up: at least n. */
 void planes_await_count(struct planes *p, const char *registry, const char *key, unsigned long n);
+
+/* How often that was counted so far, by all workers. */
+unsigned long planes_counter(const struct planes *p, enum counter which);
+
+/* Waits until that is n at least, or fails the test. */
+void planes_await_counter(const struct planes *p, enum counter which, unsigned long n);
 
 /* From here to log_release() stderr is kept to be read. */
 void log_capture(void);
