@@ -17,8 +17,8 @@
 
 #include "base/address.h"
 #include "base/buffer.h"
-#include "model/zone_counts.h"
 #include "model/freshness.h"
+#include "model/zone_counts.h"
 #include "wire/dns.h"
 #include "wire/name.h"
 
