@@ -48,4 +48,8 @@ int state_load(struct state *s, const char *kind, const char *name, uint64_t max
  * is written every 10 s at most. Copies and keeps what it needs. */
 void state_keep(struct state *s, const struct state_record *r);
 
+/* The registry is not configured any more. Its file stays, and is removed at a stop after 30 days: until then
+ * the configuration may come back. */
+void state_forget(struct state *s, const char *kind, const char *name);
+
 #endif

@@ -129,7 +129,7 @@ static bool is_within_limits(const struct snapshot *s)
 int snapshot_image_write(const struct snapshot *s, snapshot_image_put put, void *context)
 {
 	if (!is_within_limits(s))
-		return -EDQUOT;
+		return -EOVERFLOW;
 	struct writer *w = malloc(sizeof(*w));
 	if (w == NULL)
 		return -ENOMEM;

@@ -359,7 +359,7 @@ START_TEST(a_snapshot_beyond_the_limits_is_not_written)
 	struct snapshot *s = seal();
 
 	s->n_instances = SNAPSHOT_INSTANCES_MAX + 1;
-	ck_assert_int_eq(snapshot_image_write(s, put, &image), -EDQUOT);
+	ck_assert_int_eq(snapshot_image_write(s, put, &image), -EOVERFLOW);
 	ck_assert_uint_eq(image.len, 0);
 	snapshot_release(s);
 }
