@@ -38,6 +38,9 @@ int belief_update(struct belief *b, bool heard_all, uint64_t now_ms);
 /* One of n parts of the registry has completed a round. */
 void belief_note_round(struct belief *b, size_t n);
 
+/* What is held back, and what is heard within the next 5 s, is believed at once. */
+void belief_accept(struct belief *b, uint64_t now_ms);
+
 /* What is believed; NULL before the first update. Borrowed. */
 struct snapshot *belief_snapshot(const struct belief *b);
 

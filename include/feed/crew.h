@@ -79,6 +79,9 @@ void crew_stop(struct crew *c, struct resource *res);
 /* As registry_host.hasten. */
 void crew_hasten(struct crew *c, struct resource *res);
 
+/* The same for all of them, and for those that fail too. */
+void crew_hasten_all(struct crew *c);
+
 /* Whether there is something to believe: where some resources matter by themselves, one of them has been
  * heard. What the others say would pass for all there is. */
 bool crew_has_spoken(const struct crew *c);

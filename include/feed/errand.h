@@ -15,6 +15,7 @@
 #include "feed/schedule.h"
 
 struct event;
+struct file_reader;
 
 struct errand {
 	TAILQ_ENTRY(errand) link, queue;
@@ -26,23 +27,21 @@ struct errand {
 	uint64_t due_ms; /* when the timer runs out */
 
 	bool is_queued, has_start, is_asking, is_running;
-	bool is_reading_files, has_quit;
+	bool has_quit; /* the kind wants no more of it */
 	struct fetch_request request;
 	struct fetch *fetch;
 	struct query *query;
-	struct files *files;
-	bool has_changes; /* files have been said to change since the last reading */
-	bool is_partial;  /* this round reads only those */
-	uint64_t look_ms; /* when all of them are due */
-	uint64_t changed_took_ms;
+	struct file_reader *reader;
+	bool is_partial;     /* this round is about files that changed, not about all */
+	uint64_t look_ms;    /* when all of them are due */
 	unsigned n_requests; /* in this round */
 	/* Of this round: the longest a server asked to be left alone for, and the longest its answers stay
 	 * fresh. */
 	uint64_t retry_after_ms, fresh_for_ms;
-	bool refused;                         /* by a server that would do so again */
-	unsigned n_refused;                   /* rounds in a row that ended so */
-	uint64_t started_ms, asked_ms;        /* this round, its last request */
-	uint64_t ended_ms, took_ms, heard_ms; /* the last round; the last good one */
+	bool refused;       /* by a server that would do so again */
+	unsigned n_refused; /* rounds in a row that ended so */
+	uint64_t asked_ms;  /* the last request */
+	uint64_t heard_ms;  /* the last good round */
 	bool is_concluded, has_spoken, is_failing, is_live;
 };
 

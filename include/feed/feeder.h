@@ -52,6 +52,10 @@ int feeder_start(struct feeder *f, void (*ready)(void *context), void *context);
  * again. Called by main while the thread runs. */
 void feeder_reload(struct feeder *f, struct feed_options *o);
 
+/* Asks all registries soon, and believes at once what they say and what was held back. Called by main while
+ * the thread runs. */
+void feeder_refresh(struct feeder *f);
+
 /* What wakes the feeder's thread: to see whether it still turns (inbox_drained()). Borrowed. */
 struct inbox *feeder_inbox(struct feeder *f);
 

@@ -19,7 +19,8 @@ struct event_base;
 struct files;
 
 /* Watches what path, a file or a glob, can match. changed() is called at most every 10 ms, and never from
- * inside a call; a directory that does not exist yet, or no inotify at all, is no error: polls remain. */
+ * inside a call; a directory that does not exist yet, or no inotify at all, is no error: polls remain.
+ * -EINVAL for an empty path, -ENAMETOOLONG, -ENOMEM. */
 int files_create(struct event_base *loop, const char *path, uint64_t max_size, void (*changed)(void *context),
 		 void *context, struct files **ret);
 

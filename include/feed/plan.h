@@ -47,6 +47,9 @@ void plan_retire(struct plan *p);
 /* Frees the tables too: only when plan_is_read() is false, or no reader is left. NULL is fine. */
 void plan_destroy(struct plan *p);
 
+/* Asks all registries soon, and believes at once what they say and what was held back. */
+void plan_refresh(struct plan *p);
+
 /* Hands over a new table if anything has changed; false when there was no memory: call again later. */
 bool plan_publish(struct plan *p);
 

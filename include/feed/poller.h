@@ -34,7 +34,9 @@ struct poller_options {
 	/* What is believed is other than before, or a first round has ended. Called after poller_start()
 	 * only. */
 	void (*changed)(void *context, const struct snapshot *before, const struct snapshot *after);
-	void *context;              /* of both */
+	/* The service is older, or younger again, than the registry as a whole: poller_true_ms(). */
+	void (*aged)(void *context, const char *service);
+	void *context;              /* of all three */
 	struct snapshot *inherited; /* what is believed until the first round; may be NULL */
 	/* The poller of the same name, kind and fingerprint before the reload, or NULL; borrowed for
 	 * poller_create() only. */
@@ -52,6 +54,12 @@ void poller_destroy(struct poller *p);
 
 /* What is believed now; NULL before the first good round. Borrowed. */
 struct snapshot *poller_snapshot(const struct poller *p);
+
+/* Until when what is known of the service was true at most; 0: as long as the freshness board says. */
+uint64_t poller_true_ms(const struct poller *p, const char *service);
+
+/* Asks soon for everything, and believes at once what comes and what was held back. */
+void poller_refresh(struct poller *p);
 
 /* True after the first round of all that was known from the beginning, good or bad. */
 bool poller_is_concluded(const struct poller *p);

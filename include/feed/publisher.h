@@ -29,6 +29,10 @@ struct publisher_options {
 		*snapshots; /* what is believed of each registry, NULL: nothing; kept up to date */
 	const struct freshness *freshness;
 	struct resolver *resolver;
+	/* Until when what a registry says of a service was true at most; 0: as long as the board says. NULL:
+	 * no service is older than its registry. */
+	uint64_t (*true_ms)(void *context, unsigned registry, const char *service);
+	void *context;
 	struct inbox *const *inboxes;
 	size_t n_inboxes;
 	const struct publisher *previous; /* of the configuration before, or NULL */
@@ -43,6 +47,9 @@ void publisher_destroy(struct publisher *p);
 /* Takes in the services in which two snapshots of one registry differ. What there is no memory for is taken
  * in at the next publisher_publish(). */
 void publisher_update(struct publisher *p, const struct snapshot *before, const struct snapshot *after);
+
+/* Takes in one service again. */
+void publisher_update_service(struct publisher *p, const char *service);
 
 /* Takes in all services again that have an instance known by host name. */
 void publisher_update_hosts(struct publisher *p);

@@ -34,9 +34,9 @@ uint64_t schedule_after_failure(struct schedule *s, uint64_t retry_after_ms, str
  * after a good round. */
 uint64_t schedule_after_refusal(struct schedule *s, struct random *r);
 
-/* The pause between two runs of the same work when more of it is always there: ten times what the last one
- * took, so that it costs a tenth of a core, but 1 s at most: then somebody waits. */
-uint64_t schedule_after_work(uint64_t took_ms);
+/* The pause in milliseconds between two runs of the same work when more of it is always there: ten times what
+ * the last one took, so that it costs a tenth of a core, but 1 s at most: then somebody waits. */
+uint64_t schedule_after_work(uint64_t took_us);
 
 /* The pause until an answer of which it is said that it holds for hold_ms has to be asked for again: never
  * longer than after a good round (pause_ms), nor shorter than a second. hold_ms 0: nothing is said. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* feed/watch.h -- notices by inotify when what a path or a glob matches may have changed.
  *
- *   watch_begin --> who reads looks for files --> watch_files --> watch_end --> events --> changed()
+ *   watch_begin --> who reads looks for files --> watch_link --> watch_end --> events --> changed()
  *
  * Watches go to inodes, so they are renewed around each reading: directories and links may have been swapped.
  * Feeder thread only.
@@ -25,12 +25,12 @@ int watch_create(struct event_base *loop, const char *path, void (*changed)(void
 
 void watch_destroy(struct watch *w); /* NULL is fine */
 
-/* Watches the directory as it is now. To be called before looking for files: what happens in between is told
- * again, not missed. */
+/* Watches the directory as it is now, and a path without glob. To be called before looking for files: what
+ * happens in between is told again, not missed. */
 void watch_begin(struct watch *w);
 
-/* Watches those of the files found that have to be watched themselves. Left out if looking failed. */
-void watch_files(struct watch *w, char *const paths[], size_t n);
+/* Watches the file behind a link, which may be written where it really lies; before it is read. */
+void watch_link(struct watch *w, const char *path);
 
 /* Ends the watches that were not renewed since watch_begin(). */
 void watch_end(struct watch *w);

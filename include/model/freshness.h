@@ -99,6 +99,9 @@ struct age_verdict {
 struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uint64_t true_ms,
 				   const struct age_limits *limits, uint64_t now_ms);
 
+/* The first registry of the mask of which something could not be asked at its last try: its row, or -1. */
+int freshness_find_failing(const struct freshness *f, uint64_t mask);
+
 const char *registry_state_to_text(enum registry_state state);
 
 #endif

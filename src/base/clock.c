@@ -14,6 +14,14 @@ uint64_t clock_ms(void)
 	return BOOT_MS + (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+uint64_t clock_work_us(void)
+{
+	struct timespec worked;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &worked);
+	return (uint64_t)worked.tv_sec * 1000000 + (uint64_t)worked.tv_nsec / 1000;
+}
+
 uint64_t clock_wall_s(void)
 {
 	return (uint64_t)time(NULL);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 enum {
+	ACCEPT_MS = 5000, /* the rounds that are asked for at the same time end within that */
 	INHERITED_MAX_MS = 3600000, /* what was true an hour ago is no better than nothing */
 };
 
@@ -20,6 +21,8 @@ struct belief {
 	struct snapshot *believed;
 	size_t held;
 	uint64_t next_ms;
+	uint64_t accept_until_ms; /* somebody has said that losses are all right */
+	uint64_t now_ms;
 };
 
 static void replace(struct snapshot **place, struct snapshot *s)
@@ -40,7 +43,7 @@ static uint64_t limit(void *context, const char *service)
 {
 	const struct belief *b = context;
 
-	return b->o.limit(b->o.context, service);
+	return b->now_ms < b->accept_until_ms ? 0 : b->o.limit(b->o.context, service);
 }
 
 /* A service that has been heard of must not come back from before when it goes. */
@@ -137,8 +140,9 @@ static int judge(struct belief *b, uint64_t now_ms)
 				      .is_certain = is_certain,
 				      .context = b };
 	struct brake_verdict v;
-	const int r = brake_judge(b->brake, &c, &v);
 
+	b->now_ms = now_ms;
+	const int r = brake_judge(b->brake, &c, &v);
 	if (r != 0)
 		return r;
 	if (b->believed != NULL && says_the_same(b->believed, v.believed)) {
@@ -158,6 +162,11 @@ int belief_update(struct belief *b, bool heard_all, uint64_t now_ms)
 	const int r = hear(b, heard_all, now_ms);
 
 	return r == 0 ? judge(b, now_ms) : r;
+}
+
+void belief_accept(struct belief *b, uint64_t now_ms)
+{
+	b->accept_until_ms = now_ms + ACCEPT_MS;
 }
 
 void belief_note_round(struct belief *b, size_t n)

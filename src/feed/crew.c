@@ -126,6 +126,22 @@ void crew_hasten(struct crew *c, struct resource *res)
 		errand_arm(e, wait_ms);
 }
 
+/* Spread as far as a hint to one is. One that waits at the server by intention goes on doing so: it would be
+ * told. */
+void crew_hasten_all(struct crew *c)
+{
+	struct errand *e;
+
+	TAILQ_FOREACH(e, &c->all, link)
+	{
+		const uint64_t wait_ms = schedule_after_hint(c->o.random);
+
+		if (!e->is_asking && !e->is_queued && !e->has_start &&
+		    errand_is_after(e, clock_ms() + wait_ms))
+			errand_arm(e, wait_ms);
+	}
+}
+
 void crew_finish(struct crew *c)
 {
 	while (!TAILQ_EMPTY(&c->all))

@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "feed/files.h"
+#include "feed/file_reader.h"
 #include "feed/http_pause.h"
 #include "feed/secret.h"
+#include "feed/standing.h"
 
 enum {
 	/* A server that returns from every long poll at once would be asked all day. Eight in a row are a
@@ -18,9 +19,6 @@ enum {
 	AGAIN_REFILL_MS = 1000,
 
 	ROUND_REQUESTS_MAX = 10000, /* five million instances in pages of 500: a list without an end */
-
-	/* A connection that was held for so long was one, and what was known held until it broke. */
-	HELD_MIN_MS = 1000,
 
 	/* What was refused so often in a row is refused: with the pauses of a failure these are the first few
 	 * seconds. */
@@ -31,32 +29,14 @@ enum {
 	LIVE_LAG_MAX_MS = 5000,
 
 	OPEN_MIN_MS = 1000, /* a watch that has been kept for so long after a failure is one */
+
+	/* Later than timers are in a loop that has time; and long enough for two turns of one that has not.
+	 */
+	LATE_MS = 20,
 };
 
 static void begin_request(struct errand *e);
 static void note_open(struct errand *e);
-
-/* --- how it is doing --- */
-
-static void set_flag(bool *flag, bool value, size_t *count)
-{
-	*count += value;
-	*count -= *flag;
-	*flag = value;
-}
-
-static void set_live(struct errand *e, bool live)
-{
-	set_flag(&e->is_live, live, &e->crew->n_live);
-}
-
-/* What was said was true until then. */
-static void set_heard(struct errand *e, uint64_t heard_ms)
-{
-	e->heard_ms = heard_ms;
-	if (heard_ms > e->crew->heard_ms)
-		e->crew->heard_ms = heard_ms;
-}
 
 static bool is_watch(const struct fetch_request *r)
 {
@@ -95,6 +75,17 @@ static void end_request(struct errand *e)
 	crew_leave(e);
 }
 
+/* Told by the kind that it is over: nothing is asked for any more. To be called last. */
+static void leave_if_quit(struct errand *e)
+{
+	struct crew *c = e->crew;
+
+	if (!e->has_quit)
+		return;
+	tell(e, ERRAND_GONE, NULL);
+	crew_stop(c, e->resource);
+}
+
 static void start_round(struct errand *e)
 {
 	struct crew *c = e->crew;
@@ -106,9 +97,16 @@ static void start_round(struct errand *e)
 	e->retry_after_ms = e->fresh_for_ms = 0;
 	e->refused = false;
 	e->n_requests = 0;
-	e->started_ms = clock_ms();
-	begin_request(e); /* the errand may be gone after it */
+	begin_request(e);
+	leave_if_quit(e);
 	crew_wake(c);
+}
+
+/* The timer may run out in a turn of the loop that was late for it. Whatever came meanwhile is heard first:
+ * the server may have hung up in time. */
+static bool is_late(const struct errand *e)
+{
+	return clock_ms() - e->due_ms > LATE_MS;
 }
 
 /* While the server keeps a request, the timer says that it has done so for a while. */
@@ -118,78 +116,25 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (e->is_asking)
-		note_open(e);
-	else
+	if (!e->is_asking)
 		start_round(e);
+	else if (is_late(e))
+		errand_arm(e, LATE_MS);
+	else
+		note_open(e);
 }
 
-/* The kernel may have missed something, or lie on another host: all files are looked at as often as without
- * it.
- */
-static bool may_read_changed(const struct errand *e)
-{
-	return e->has_changes && e->has_spoken && !e->is_failing &&
-	       (e->schedule.interval_ms == 0 || clock_ms() < e->look_ms);
-}
-
-/* At once after a while of quiet; but programs that come and go all the time must not make us read all day.
- */
-static void on_file_change(void *context)
+static void on_file_change(void *context, uint64_t wait_ms)
 {
 	struct errand *e = context;
-	const uint64_t now_ms = clock_ms();
 
-	e->has_changes = true;
-	const uint64_t took_ms = may_read_changed(e) ? e->changed_took_ms : e->took_ms;
-	const uint64_t may_ms = e->ended_ms + schedule_after_work(took_ms);
-	if (now_ms >= may_ms)
+	if (wait_ms == 0)
 		start_round(e);
-	else if (!e->is_asking && errand_is_after(e, may_ms))
-		errand_arm(e, may_ms - now_ms);
+	else if (!e->is_asking && errand_is_after(e, clock_ms() + wait_ms))
+		errand_arm(e, wait_ms);
 }
 
 /* --- how a round ends --- */
-
-static void conclude(struct errand *e)
-{
-	e->ended_ms = clock_ms();
-	*(e->is_partial ? &e->changed_took_ms : &e->took_ms) = e->ended_ms - e->started_ms;
-	set_flag(&e->is_concluded, true, &e->crew->n_concluded);
-}
-
-/* What was said was true until now, or was that already a while ago. */
-static void note_heard(struct errand *e)
-{
-	const uint64_t now_ms = clock_ms(), lag_ms = e->resource->lag_ms;
-
-	set_heard(e, now_ms > lag_ms ? now_ms - lag_ms : 0);
-	set_flag(&e->has_spoken, true, &e->crew->n_spoken);
-}
-
-static void recover(struct errand *e)
-{
-	e->schedule.failures = e->n_refused = 0;
-	set_flag(&e->is_failing, false, &e->crew->n_failing);
-}
-
-/* What a request ends with that found nobody there, or nobody any more. */
-static bool is_silence(int error)
-{
-	return error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH ||
-	       error == -ECONNREFUSED;
-}
-
-/* A registry that kept us waiting until it hung up would have told of a change until then; of one that fell
- * silent nobody knows. */
-static void note_broken(struct errand *e, int error)
-{
-	const uint64_t now_ms = clock_ms();
-
-	if (e->is_live && now_ms - e->asked_ms >= HELD_MIN_MS && !is_silence(error))
-		set_heard(e, now_ms);
-	set_live(e, false);
-}
 
 /* A server that has just started may refuse for a second or two what it allows: the API server of Kubernetes
  * does, until it has read its own rules. A poll comes again soon anyhow; but the interval of who waits for
@@ -206,10 +151,10 @@ static uint64_t pause_after_failure(struct errand *e)
 
 static void fail(struct errand *e, int error, const char *text)
 {
-	note_broken(e, error);
+	standing_note_broken(e, error);
 	end_request(e);
-	conclude(e);
-	set_flag(&e->is_failing, true, &e->crew->n_failing);
+	standing_conclude(e);
+	standing_note_failure(e);
 	ledger_abort(e->crew->o.ledger, &e->resource->part);
 	errand_arm(e, pause_after_failure(e));
 	tell(e, ERRAND_FAILED, text);
@@ -250,12 +195,12 @@ static void complete(struct errand *e, enum step step)
 {
 	const bool recovered = is_recovery(e, step);
 
-	set_live(e, false);
+	standing_set_live(e, false);
 	end_request(e);
-	conclude(e);
-	note_heard(e);
+	standing_conclude(e);
+	standing_note_heard(e);
 	if (recovered)
-		recover(e);
+		standing_recover(e);
 	if (step == STEP_PAUSE && e->is_partial)
 		resume_pause(e);
 	else if (step == STEP_PAUSE)
@@ -270,7 +215,7 @@ static void note_watch(struct errand *e)
 {
 	if (e->resource->lag_ms > LIVE_LAG_MAX_MS)
 		return;
-	set_live(e, true);
+	standing_set_live(e, true);
 	tell(e, ERRAND_CHANGED, NULL);
 }
 
@@ -279,8 +224,8 @@ static void note_open(struct errand *e)
 {
 	if (!e->has_spoken)
 		return;
-	note_heard(e);
-	recover(e);
+	standing_note_heard(e);
+	standing_recover(e);
 	note_watch(e);
 }
 
@@ -305,18 +250,6 @@ static void note_object(struct errand *e)
 	note_opening(e);
 }
 
-/* Its files are still being gone through: see read_files(). */
-static void quit(struct errand *e)
-{
-	struct crew *c = e->crew;
-
-	e->has_quit = true;
-	if (e->is_reading_files)
-		return;
-	tell(e, ERRAND_GONE, NULL);
-	crew_stop(c, e->resource);
-}
-
 /* --- results --- */
 
 static void note_pause(struct errand *e, const struct fetch_result *result, uint64_t pause_ms)
@@ -339,7 +272,7 @@ static bool go_on(struct errand *e, const struct fetch_result *result, int step,
 		fail(e, result->error != 0 ? result->error : step,
 		     error[0] != '\0' ? error : strerror(-step));
 	else if (step == STEP_STOP)
-		quit(e);
+		e->has_quit = true;
 	else if (step == STEP_ASK && e->n_requests < ROUND_REQUESTS_MAX) {
 		end_request(e);
 		begin_request(e);
@@ -385,6 +318,7 @@ static void on_heard(void *context, const struct fetch_result *result, uint64_t 
 		note_opening(e);
 	else
 		take(e, result);
+	leave_if_quit(e);
 }
 
 /* --- requests --- */
@@ -393,43 +327,44 @@ static void on_heard(void *context, const struct fetch_result *result, uint64_t 
 static int take_file(void *context, const struct fetch_result *result)
 {
 	struct errand *e = context;
+
+	e->is_partial = result->partial;
 	const bool goes_on = take(e, result);
 	const bool is_whole = result->last && !e->is_failing && !e->has_quit;
-
 	return goes_on || is_whole ? 0 : -ECANCELED;
 }
 
-static int read_all_or_changed(struct errand *e)
+static int create_reader(struct errand *e)
 {
-	int r = -EAGAIN;
+	const struct file_reader_options o = { .loop = e->crew->o.loop,
+					       .path = e->request.path,
+					       .max_size = e->request.max_size,
+					       .changed = on_file_change,
+					       .take = take_file,
+					       .context = e };
 
-	e->is_partial = may_read_changed(e);
-	e->has_changes = false;
-	if (e->is_partial)
-		r = files_read_changed(e->files, take_file, e);
-	if (r != -EAGAIN)
-		return r;
-	e->is_partial = false;
-	return files_read(e->files, take_file, e);
+	return e->reader != NULL ? 0 : file_reader_create(&o, &e->reader);
+}
+
+/* The kernel may have missed a change, or the files lie on another host: all of them are looked at as often
+ * as without being told of changes. */
+static enum file_reading choose_reading(const struct errand *e)
+{
+	if (!e->has_spoken || e->is_failing)
+		return READ_ALL;
+	return e->schedule.interval_ms > 0 && clock_ms() >= e->look_ms ? READ_ALL_IN_TURN : READ_CHANGED;
 }
 
 /* Files are watched and read here. */
 static void read_files(struct errand *e)
 {
-	if (e->files == NULL && files_create(e->crew->o.loop, e->request.path, e->request.max_size,
-					     on_file_change, e, &e->files) != 0) {
-		fail(e, -ENOMEM, "out of memory");
-		return;
-	}
-	e->is_asking = e->is_reading_files = true;
-	const int r = read_all_or_changed(e);
-	e->is_reading_files = false;
-	if (e->has_quit)
-		quit(e);
-	else if (r < 0 && r != -ECANCELED)
+	int r = create_reader(e);
+
+	e->is_asking = true;
+	if (r == 0)
+		r = file_reader_read(e->reader, choose_reading(e));
+	if (r < 0 && r != -ECANCELED)
 		fail(e, r, strerror(-r));
-	else if (r == 0 && e->is_asking)
-		take(e, &(struct fetch_result){ .status = 200, .last = true, .body = "" });
 }
 
 static void read_secret(struct errand *e)
@@ -523,14 +458,9 @@ struct errand *errand_create(struct crew *c, struct resource *res)
 
 void errand_destroy(struct errand *e)
 {
-	struct crew *c = e->crew;
-
 	end_request(e);
-	files_destroy(e->files);
+	file_reader_destroy(e->reader);
 	event_free(e->timer);
-	set_live(e, false);
-	set_flag(&e->is_concluded, false, &c->n_concluded);
-	set_flag(&e->has_spoken, false, &c->n_spoken);
-	set_flag(&e->is_failing, false, &c->n_failing);
+	standing_forget(e);
 	free(e);
 }

@@ -28,7 +28,7 @@ enum {
 struct feeder {
 	struct event_base *loop;
 	struct inbox calls; /* only its wake-up is used */
-	struct parcel reload, stop;
+	struct parcel reload, refresh, stop;
 	struct event *wakeup, *publish, *reclaim, *sweep, *hosts, *patience;
 	struct inbox **inboxes;
 	size_t n_inboxes;
@@ -37,9 +37,10 @@ struct feeder {
 	struct plan *plan;
 	struct plan *old[OLD_PLANS_MAX]; /* whose tables may still be read */
 	size_t n_old;
-	uint64_t hosts_took_ms, publish_took_ms; /* the last time */
+	uint64_t hosts_took_us, publish_took_us; /* the last time */
 	pthread_t thread;
 	bool started;
+	bool short_of_memory; /* told */
 	void (*ready)(void *context);
 	void *ready_context;
 };
@@ -81,18 +82,28 @@ static void on_patience(evutil_socket_t fd, short what, void *arg)
 	tell_ready(f);
 }
 
+/* Once when it begins, however often it is tried again, and once when it is over. */
+static void log_memory(struct feeder *f, bool is_short)
+{
+	if (is_short && !f->short_of_memory)
+		log_event(LOG_ERROR, "event=table error=\"out of memory\" retry_ms=%d", RETRY_MS);
+	else if (!is_short && f->short_of_memory)
+		log_event(LOG_INFO, "event=table memory=found");
+	f->short_of_memory = is_short;
+}
+
 static void on_publish(evutil_socket_t fd, short what, void *arg)
 {
 	struct feeder *f = arg;
-	const uint64_t start_ms = clock_ms();
+	const uint64_t start_us = clock_work_us();
 
 	(void)fd;
 	(void)what;
-	if (!plan_publish(f->plan)) {
-		log_event(LOG_ERROR, "event=table error=\"out of memory\" retry_ms=%d", RETRY_MS);
+	const bool is_short = !plan_publish(f->plan);
+	log_memory(f, is_short);
+	if (is_short)
 		arm(f->publish, RETRY_MS);
-	}
-	f->publish_took_ms = clock_ms() - start_ms;
+	f->publish_took_us = clock_work_us() - start_us;
 	if (!event_pending(f->reclaim, EV_TIMEOUT, NULL))
 		arm(f->reclaim, RECLAIM_MS);
 	if (plan_is_ready(f->plan))
@@ -133,7 +144,7 @@ static void on_reclaim(evutil_socket_t fd, short what, void *arg)
 static void host_changed(void *context)
 {
 	struct feeder *f = context;
-	const uint64_t pause_ms = schedule_after_work(f->hosts_took_ms + f->publish_took_ms);
+	const uint64_t pause_ms = schedule_after_work(f->hosts_took_us + f->publish_took_us);
 
 	if (event_pending(f->hosts, EV_TIMEOUT, NULL))
 		return;
@@ -143,12 +154,12 @@ static void host_changed(void *context)
 static void on_hosts(evutil_socket_t fd, short what, void *arg)
 {
 	struct feeder *f = arg;
-	const uint64_t start_ms = clock_ms();
+	const uint64_t start_us = clock_work_us();
 
 	(void)fd;
 	(void)what;
 	plan_update_hosts(f->plan);
-	f->hosts_took_ms = clock_ms() - start_ms;
+	f->hosts_took_us = clock_work_us() - start_us;
 	publish_soon(f);
 }
 
@@ -214,6 +225,8 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
 	struct feed_options *options = f->n_old < OLD_PLANS_MAX ? parcel_take(&f->reload) : NULL;
 	if (options != NULL)
 		reload(f, options);
+	if (parcel_take(&f->refresh) != NULL)
+		plan_refresh(f->plan);
 	if (parcel_take(&f->stop) != NULL)
 		event_base_loopbreak(f->loop);
 }
@@ -308,6 +321,12 @@ int feeder_start(struct feeder *f, void (*ready)(void *context), void *context)
 void feeder_reload(struct feeder *f, struct feed_options *o)
 {
 	feed_options_destroy(parcel_put(&f->reload, o));
+	inbox_wake(&f->calls);
+}
+
+void feeder_refresh(struct feeder *f)
+{
+	parcel_put(&f->refresh, f); /* anything but NULL */
 	inbox_wake(&f->calls);
 }
 

@@ -122,14 +122,28 @@ static int give_glob_error(const struct reading *g, int error)
 	return give(g, &result);
 }
 
+/* Looks at what the path names: 0, or a negative errno. A link is watched, then followed. For all else one
+ * look is enough: what is no link is the file itself. Should a link take its place from here on, the
+ * directory tells, which is watched already, and it is followed when the file is opened. */
+static int look(struct reading *g, const char *path, struct stat *ret)
+{
+	if (lstat(path, ret) < 0)
+		return -errno;
+	if (!S_ISLNK(ret->st_mode))
+		return 0;
+	watch_link(g->files->watch, path);
+	return stat(path, ret) < 0 ? -errno : 0;
+}
+
 /* What is to be said about the file: that it is the same, or its octets; or a negative errno. */
 static int look_at_file(struct reading *g, struct known *file, struct fetch_result *ret)
 {
 	const struct known *old = find_known(&g->files->known, file->path);
 	struct stat st;
+	int r = look(g, file->path, &st);
 
-	if (stat(file->path, &st) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (!S_ISREG(st.st_mode))
 		return -ENOTSUP; /* not even opened: that alone can move a tape */
 
@@ -139,7 +153,7 @@ static int look_at_file(struct reading *g, struct known *file, struct fetch_resu
 		ret->unchanged = true;
 		return 0;
 	}
-	const int r = one_file_read(file->path, g->files->max_size, &g->body, &file->stamp);
+	r = one_file_read(file->path, g->files->max_size, &g->body, &file->stamp);
 	if (r == 0) {
 		ret->body = (const char *)g->body.octets;
 		ret->len = g->body.len;
@@ -186,6 +200,17 @@ static int give_files(struct reading *g, const glob_t *found, struct catalogue *
 		r = file->path != NULL ? give_file(g, i == found->gl_pathc - 1, file) : -ENOMEM;
 	}
 	return r;
+}
+
+/* Links that a reading did not come to, because it was broken off, are watched all the same. */
+static void watch_rest(const struct files *f, const glob_t *found, size_t n_seen)
+{
+	struct stat st;
+
+	for (size_t i = n_seen; i < found->gl_pathc; i++) {
+		if (lstat(found->gl_pathv[i], &st) == 0 && S_ISLNK(st.st_mode))
+			watch_link(f->watch, found->gl_pathv[i]);
+	}
 }
 
 /* What is not there matches nothing; what cannot be read must not look like that. */
@@ -245,14 +270,13 @@ int files_read(struct files *f, int (*take)(void *context, const struct fetch_re
 
 	watch_begin(f->watch);
 	int r = find_files(f, plain, &found);
-	if (r == 0)
-		watch_files(f->watch, found.gl_pathv, found.gl_pathc);
-	watch_end(f->watch);
 	const bool found_them = r == 0;
-	if (found_them)
+	if (found_them) {
 		r = give_files(&g, &found, &seen);
-	else
+		watch_rest(f, &found, seen.n);
+	} else
 		r = give_glob_error(&g, r);
+	watch_end(f->watch);
 	if (f->is_glob)
 		globfree(&found);
 	buffer_finish(&g.body);
@@ -327,8 +351,10 @@ int files_read_changed(struct files *f, int (*take)(void *context, const struct 
 int files_create(struct event_base *loop, const char *path, uint64_t max_size, void (*changed)(void *context),
 		 void *context, struct files **ret)
 {
-	if (path[0] == '\0' || strlen(path) >= PATH_MAX)
+	if (path[0] == '\0')
 		return -EINVAL;
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
 
 	struct files *f = calloc(1, sizeof(*f));
 	if (f == NULL)

@@ -107,6 +107,14 @@ static void source_changed(void *context, const struct snapshot *before, const s
 	p->context.changed(p->context.context);
 }
 
+static void source_aged(void *context, const char *service)
+{
+	const struct source *s = context;
+
+	publisher_update_service(s->plan->publisher, service);
+	s->plan->context.changed(s->plan->context.context);
+}
+
 /* The strictest of the zones that use the registry. */
 static uint64_t brake_limit(void *context, const char *service)
 {
@@ -157,6 +165,7 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 		.random = p->context.random,
 		.brake = brake_limit,
 		.changed = source_changed,
+		.aged = source_aged,
 		.context = s,
 		.inherited = old >= 0 ? previous->snapshots[old] : NULL,
 		.previous = is_same ? previous->sources[old].poller : NULL,
@@ -197,6 +206,12 @@ void plan_start(struct plan *p)
 		poller_start(p->sources[i].poller);
 }
 
+void plan_refresh(struct plan *p)
+{
+	for (size_t i = 0; i < p->options->n_registries; i++)
+		poller_refresh(p->sources[i].poller);
+}
+
 static void stop_sources(struct plan *p)
 {
 	for (size_t i = 0; p->sources != NULL && i < p->options->n_registries; i++) {
@@ -216,6 +231,13 @@ void plan_retire(struct plan *p)
 
 /* --- tables --- */
 
+static uint64_t source_true_ms(void *context, unsigned registry, const char *service)
+{
+	const struct plan *p = context;
+
+	return p->sources[registry].poller != NULL ? poller_true_ms(p->sources[registry].poller, service) : 0;
+}
+
 static int add_publisher(struct plan *p, const struct plan *previous)
 {
 	const struct publisher_options o = {
@@ -223,6 +245,8 @@ static int add_publisher(struct plan *p, const struct plan *previous)
 		.snapshots = p->snapshots,
 		.freshness = p->freshness,
 		.resolver = p->context.resolver,
+		.true_ms = source_true_ms,
+		.context = p,
 		.inboxes = p->context.inboxes,
 		.n_inboxes = p->context.n_inboxes,
 		.previous = previous != NULL ? previous->publisher : NULL,

@@ -11,10 +11,12 @@
 #include "base/log.h"
 #include "feed/belief.h"
 #include "feed/crew.h"
+#include "feed/late.h"
 
 enum {
 	ERROR_TEXT_MAX = 256,
 	RETRY_MS = 1000,      /* when there was no memory */
+	LATE_LOOK_MS = 1000,  /* a look at parts that fail; each costs a walk over all of them */
 	ERRORS_MAX = 8,       /* ways to fail that are told; who has more has one trouble, or all of them */
 	CHANGE_LOG_MS = 1000, /* a registry that changes all the time: one line in so long */
 };
@@ -27,9 +29,11 @@ struct poller {
 	struct ledger *ledger;
 	struct crew crew;
 	struct belief *belief;
-	struct event *settle, *brake_timer;
+	struct event *settle, *brake_timer, *late_timer;
+	struct late late;
 
 	bool started, concluded, failing;
+	bool short_of_memory;                    /* told */
 	bool change_untold;                      /* at the level that is read */
 	char errors[ERRORS_MAX][ERROR_TEXT_MAX]; /* told since it began to fail */
 	size_t n_errors;
@@ -223,6 +227,35 @@ static void announce(struct poller *p, struct snapshot *before, bool first)
 		p->o.changed(p->o.context, before, believed);
 }
 
+/* Once when it begins, however often it is tried again, and once when it is over. */
+static void log_memory(struct poller *p, bool is_short)
+{
+	if (is_short && !p->short_of_memory)
+		log_event(LOG_ERROR, "registry=%s error=\"out of memory\" retry_ms=%d", p->o.registry->name,
+			  RETRY_MS);
+	else if (!is_short && p->short_of_memory)
+		log_event(LOG_INFO, "registry=%s memory=found", p->o.registry->name);
+	p->short_of_memory = is_short;
+}
+
+/* As long as a part fails there is something to look at, and once more when it is over. */
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct poller *p = arg;
+
+	(void)fd;
+	(void)what;
+	const int r = late_update(&p->late, &p->crew, p->o.aged, p->o.context);
+	if (r != 0 || p->crew.n_failing > 0)
+		arm(p->late_timer, LATE_LOOK_MS);
+}
+
+static void watch_late(struct poller *p)
+{
+	if ((p->crew.n_failing > 0 || p->late.n > 0) && !event_pending(p->late_timer, EV_TIMEOUT, NULL))
+		arm(p->late_timer, p->crew.n_failing > 0 ? LATE_LOOK_MS : 0);
+}
+
 /* Takes in what the errands have brought since the last turn of the loop. */
 static void on_settle(evutil_socket_t fd, short what, void *arg)
 {
@@ -231,13 +264,13 @@ static void on_settle(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (may_believe(p) && believe(p) != 0) {
-		log_event(LOG_ERROR, "registry=%s error=\"out of memory\" retry_ms=%d", p->o.registry->name,
-			  RETRY_MS);
+	const bool is_short = may_believe(p) && believe(p) != 0;
+	log_memory(p, is_short);
+	if (is_short)
 		arm(p->settle, RETRY_MS);
-	}
 	report_age(p);
 	report_state(p);
+	watch_late(p);
 	announce(p, before, !p->concluded && p->crew.n_concluded == p->crew.n);
 	snapshot_release(before);
 }
@@ -300,8 +333,9 @@ static int create_parts(struct poller *p)
 
 	p->settle = evtimer_new(o->loop, on_settle, p);
 	p->brake_timer = evtimer_new(o->loop, on_brake, p);
+	p->late_timer = evtimer_new(o->loop, on_late, p);
 	p->ledger = ledger_create();
-	if (p->settle == NULL || p->brake_timer == NULL || p->ledger == NULL)
+	if (p->settle == NULL || p->brake_timer == NULL || p->late_timer == NULL || p->ledger == NULL)
 		return -ENOMEM;
 	const struct belief_options belief = { .ledger = p->ledger,
 					       .limit = o->brake,
@@ -368,12 +402,27 @@ void poller_destroy(struct poller *p)
 		event_free(p->settle);
 	if (p->brake_timer != NULL)
 		event_free(p->brake_timer);
+	if (p->late_timer != NULL)
+		event_free(p->late_timer);
+	late_finish(&p->late);
 	free(p);
 }
 
 struct snapshot *poller_snapshot(const struct poller *p)
 {
 	return belief_snapshot(p->belief);
+}
+
+uint64_t poller_true_ms(const struct poller *p, const char *service)
+{
+	return late_true_ms(&p->late, service);
+}
+
+void poller_refresh(struct poller *p)
+{
+	belief_accept(p->belief, clock_ms());
+	crew_hasten_all(&p->crew);
+	event_active(p->settle, EV_TIMEOUT, 0);
 }
 
 bool poller_is_concluded(const struct poller *p)

@@ -88,6 +88,21 @@ static bool is_shadowed(const struct publisher *p, const struct publisher_zone *
 	return false;
 }
 
+/* As old as the oldest that is known of it. */
+static uint64_t true_until(const struct publisher *p, uint64_t registries, const char *name)
+{
+	uint64_t oldest_ms = 0;
+
+	for (; p->o.true_ms != NULL && registries != 0; registries &= registries - 1) {
+		const uint64_t true_ms =
+			p->o.true_ms(p->o.context, (unsigned)__builtin_ctzll(registries), name);
+
+		if (true_ms > 0 && (oldest_ms == 0 || true_ms < oldest_ms))
+			oldest_ms = true_ms;
+	}
+	return oldest_ms;
+}
+
 /* The service's block as of now; NULL in ret when no registry of the zone knows it. */
 static int make_block(const struct publisher *p, const struct publisher_zone *z, const char *name,
 		      struct block **ret)
@@ -97,6 +112,7 @@ static int make_block(const struct publisher *p, const struct publisher_zone *z,
 	int r = policy_select(z->options, p->o.snapshots, name, &facts, &selection);
 
 	*ret = NULL;
+	selection.true_ms = true_until(p, selection.registries, name);
 	if (r == 0 && selection.known && !is_shadowed(p, z, name))
 		r = compose_service(z->options, name, &selection, ret);
 	selection_finish(&selection);
@@ -177,6 +193,11 @@ void publisher_update(struct publisher *p, const struct snapshot *before, const 
 	snapshot_compare(before, after, update_everywhere, p);
 }
 
+void publisher_update_service(struct publisher *p, const char *service)
+{
+	update_everywhere(p, service);
+}
+
 static bool has_hosts(const struct service *s)
 {
 	for (size_t i = 0; i < s->n_instances; i++) {
@@ -233,8 +254,6 @@ void publisher_set_zone_data(struct publisher *p, size_t zone, enum zone_data da
 	table_builder_set_zone_data(p->builder, p->zones[zone].index, data);
 }
 
-/* Services that vanished while memory was short are still in the trees: what a registry knows is not all
- * there is. */
 /* twalk_r(3) gives each node three times; a copy of the names is needed because an update may delete nodes.
  */
 static void collect_name(const void *node, VISIT visit, void *names)

@@ -119,9 +119,12 @@ uint64_t schedule_after_refusal(struct schedule *s, struct random *r)
 	return pause > regular ? pause : regular;
 }
 
-uint64_t schedule_after_work(uint64_t took_ms)
+/* Rounded up: work of less than a tenth of a millisecond may come often. */
+uint64_t schedule_after_work(uint64_t took_us)
 {
-	return took_ms < WORK_PAUSE_MAX_MS / WORK_SHARE ? took_ms * WORK_SHARE : WORK_PAUSE_MAX_MS;
+	const uint64_t most_us = (uint64_t)WORK_PAUSE_MAX_MS * 1000;
+
+	return took_us < most_us / WORK_SHARE ? (took_us * WORK_SHARE + 999) / 1000 : WORK_PAUSE_MAX_MS;
 }
 
 uint64_t schedule_first(struct schedule *s, bool has_data, struct random *r)

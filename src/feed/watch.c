@@ -30,6 +30,11 @@ enum {
 /* Whoever did one of these has done it: there is nothing to wait for. */
 #define DONE_MASK (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 
+/* Of a file that is no link: whoever writes to it under another name, or where it is mounted from. All else
+ * its directory tells, too, and earlier: the end of a file that another took the place of would be a second
+ * change. */
+#define OWN_MASK IN_CLOSE_WRITE
+
 struct watches {
 	int wds[FILE_WATCHES_MAX + 2];
 	size_t n;
@@ -198,14 +203,14 @@ static void find_directory(struct watch *w, char ret[PATH_MAX])
 	}
 }
 
-static int add_watch(struct watch *w, const char *path, uint32_t flags)
+static int add_watch(struct watch *w, const char *path, uint32_t mask)
 {
 	struct watches *watches = &w->renewed;
 
 	if (watches->n >= sizeof(watches->wds) / sizeof(watches->wds[0]))
 		return -1;
 
-	const int wd = inotify_add_watch(w->inotify, path, WATCH_MASK | flags);
+	const int wd = inotify_add_watch(w->inotify, path, mask);
 	if (wd >= 0)
 		watches->wds[watches->n++] = wd;
 	return wd;
@@ -218,12 +223,13 @@ void watch_begin(struct watch *w)
 	struct stat st;
 
 	forget_names(w);
+	w->any_link = false;
 	w->renewed.n = 0;
 	if (w->inotify < 0)
 		return;
 	find_directory(w, directory);
 	for (int i = 0; i < ARM_TRIES; i++) {
-		w->directory_wd = add_watch(w, directory, IN_ONLYDIR);
+		w->directory_wd = add_watch(w, directory, WATCH_MASK | IN_ONLYDIR);
 		find_directory(w, again);
 		if (strcmp(directory, again) == 0)
 			break;
@@ -231,24 +237,16 @@ void watch_begin(struct watch *w)
 	}
 	/* A link to the directory that is swapped says nothing in the old directory: watch the link too. */
 	if (lstat(directory, &st) == 0 && S_ISLNK(st.st_mode))
-		add_watch(w, directory, IN_DONT_FOLLOW);
+		add_watch(w, directory, WATCH_MASK | IN_DONT_FOLLOW);
+	if (!w->is_glob)
+		add_watch(w, w->path, OWN_MASK);
 }
 
-/* Links, and a path without glob, are watched themselves: the file may be written where it really lies. */
-void watch_files(struct watch *w, char *const paths[], size_t n)
+void watch_link(struct watch *w, const char *path)
 {
-	if (w->inotify < 0)
-		return;
-
-	w->any_link = false;
-	for (size_t i = 0; i < n; i++) {
-		struct stat st;
-		const bool is_link = lstat(paths[i], &st) == 0 && S_ISLNK(st.st_mode);
-
-		w->any_link = w->any_link || is_link;
-		if (is_link || !w->is_glob)
-			add_watch(w, paths[i], 0);
-	}
+	w->any_link = true;
+	if (w->inotify >= 0)
+		add_watch(w, path, WATCH_MASK);
 }
 
 static bool holds(const struct watches *watches, int wd)

@@ -155,6 +155,7 @@ struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uin
 				   const struct age_limits *limits, uint64_t now_ms)
 {
 	const uint64_t own_ms = true_ms > 0 && now_ms > true_ms ? now_ms - true_ms : 0;
+	const bool is_alone = (mask & (mask - 1)) == 0;
 	struct age_verdict v = { .age = AGE_FRESH };
 	uint64_t youngest_ms = UINT64_MAX;
 	bool restored = false;
@@ -163,9 +164,13 @@ struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uin
 		const size_t row = (size_t)__builtin_ctzll(mask);
 		uint64_t age_ms = age_of(&f->rows[row], now_ms);
 
-		age_ms = f->rows[row].ages && own_ms > age_ms ? own_ms : age_ms;
+		const uint64_t later_ms = f->rows[row].ages && own_ms > age_ms ? own_ms : age_ms;
+
+		/* Of several registries one may know better than the one whose part is late. */
+		if ((is_alone ? later_ms : age_ms) < youngest_ms)
+			youngest_ms = is_alone ? later_ms : age_ms;
+		age_ms = later_ms;
 		restored = restored || is_restored(&f->rows[row]);
-		youngest_ms = age_ms < youngest_ms ? age_ms : youngest_ms;
 		if (age_ms >= v.age_ms)
 			v = (struct age_verdict){ .row = row, .age_ms = age_ms };
 	}
@@ -174,6 +179,17 @@ struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uin
 	else if (v.age_ms > limits->stale_after_ms || restored)
 		v.age = AGE_STALE;
 	return v;
+}
+
+int freshness_find_failing(const struct freshness *f, uint64_t mask)
+{
+	for (; mask != 0; mask &= mask - 1) {
+		const int row = __builtin_ctzll(mask);
+
+		if (atomic_load_explicit(&f->rows[row].state, memory_order_relaxed) == REGISTRY_FAILING)
+			return row;
+	}
+	return -1;
 }
 
 const char *registry_state_to_text(enum registry_state state)

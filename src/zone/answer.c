@@ -377,6 +377,23 @@ static size_t write_spelt_address(struct reply *p)
 	return finish(p, RCODE_NOERROR);
 }
 
+/* A registry may be asked for each service by itself, and refuse one it has listed: then the name is unknown
+ * only here. Nobody can be told more than that. */
+static void tell_failing(struct reply *p)
+{
+	const int row = p->ede == EDE_NONE && p->q->has_edns
+				? freshness_find_failing(p->table->freshness, p->zone->registries)
+				: -1;
+	struct freshness_view view;
+
+	if (row < 0)
+		return;
+	freshness_view(p->table->freshness, (size_t)row, p->now_ms, &view);
+	p->ede = EDE_OTHER;
+	snprintf(p->ede_text, sizeof(p->ede_text), "registry %.48s is failing and may know the name",
+		 view.name);
+}
+
 /* A name nobody has. NXDOMAIN only once somebody has spoken: it is remembered, by the JVM for 10 s. */
 static enum answer write_unknown(struct reply *p, bool may_wait, size_t *ret)
 {
@@ -389,6 +406,7 @@ static enum answer write_unknown(struct reply *p, bool may_wait, size_t *ret)
 	} else if (!mark_age(p, p->zone->registries, 0, &p->zone->age, EDE_STALE_NXDOMAIN)) {
 		*ret = write_failure(p);
 	} else {
+		tell_failing(p);
 		*ret = write_negative(p, RCODE_NXDOMAIN, p->zone->negative_ttl_s);
 	}
 	return ANSWER_WRITTEN;

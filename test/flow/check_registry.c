@@ -329,6 +329,21 @@ START_TEST(without_a_brake_an_empty_list_is_believed_at_once)
 }
 END_TEST
 
+START_TEST(a_refresh_asks_at_once_and_believes_the_answer)
+{
+	fake_registry_body(registry, ONE("10.1.0.1"));
+	planes = planes_start("zone \"service.local\" { brake = 1h stale-after = 1h }\n"
+			      "http \"dc1\" { url = \"%s/services\" interval = 30m jitter = 0 }\n",
+			      fake_registry_url(registry));
+	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
+	fake_registry_body(registry, "[]");
+	planes_refresh(planes);
+	planes_await(planes, SHOP, "NXDOMAIN aa");
+	ck_assert_uint_eq(fake_registry_requests(registry), 2);
+	ck_assert_uint_eq(log_count("held="), 0);
+}
+END_TEST
+
 /* --- before the first word --- */
 
 START_TEST(a_query_before_the_first_round_gets_its_answer)
@@ -516,6 +531,7 @@ int main(void)
 	tcase_add_test(brake, a_loss_that_was_a_mistake_never_shows);
 	tcase_add_test(brake, an_empty_list_confirmed_by_not_modified_is_believed);
 	tcase_add_test(brake, without_a_brake_an_empty_list_is_believed_at_once);
+	tcase_add_test(brake, a_refresh_asks_at_once_and_believes_the_answer);
 
 	tcase_add_test(first, a_query_before_the_first_round_gets_its_answer);
 	tcase_add_loop_test(first, without_any_data_servfail_says_not_ready, 0, 2);

@@ -128,6 +128,11 @@ struct planes *planes_start(const char *format, ...)
 	return p;
 }
 
+void planes_refresh(struct planes *p)
+{
+	feeder_refresh(p->feeder);
+}
+
 void planes_reload(struct planes *p, const char *format, ...)
 {
 	va_list values;

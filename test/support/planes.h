@@ -31,6 +31,9 @@ uint64_t planes_stop(struct planes *p);
 
 uint16_t planes_port(const struct planes *p);
 
+/* What SIGUSR1 does. */
+void planes_refresh(struct planes *p);
+
 /* Waits until the feeder has called ready(); false after the usual limit. */
 bool planes_are_ready(struct planes *p);
 

@@ -117,6 +117,18 @@ START_TEST(data_from_the_disk_is_stale_however_young)
 }
 END_TEST
 
+START_TEST(a_no_beside_a_failing_registry_says_so)
+{
+	char why[256];
+
+	freshness_bad(phone.freshness, 1);
+	expect("unknown.service.local", RRTYPE_A, "NXDOMAIN aa | | " SOA " |", EDE_OTHER);
+	phone_ede(&phone, why);
+	ck_assert_str_eq(why, "registry local is failing and may know the name");
+	expect("inventory.service.local", RRTYPE_A, "NOERROR aa | 2 A 10.1.0.7 | |", EDE_NONE);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("age");
@@ -130,6 +142,7 @@ int main(void)
 	tcase_add_test(tc, what_the_zone_says_of_itself_does_not_expire);
 	tcase_add_test(tc, expired_names_of_an_address_are_left_out);
 	tcase_add_test(tc, data_from_the_disk_is_stale_however_young);
+	tcase_add_test(tc, a_no_beside_a_failing_registry_says_so);
 	suite_add_tcase(suite, tc);
 	return harness_run(suite);
 }

@@ -1,178 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "feed/poller.h"
-
-#include <event2/event.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/clock.h"
-#include "base/random.h"
-#include "fake_registry.h"
-#include "feed/resolve.h"
-#include "harness.h"
-#include "planes.h"
-
-#define SHOP(list) "{\"shop\":[" list "]}"
-#define AT(n)      "\"10.1.0." #n ":80\""
-#define AND        ","
-#define FRESH      "Cache-Control: max-age=300\r\n" /* do not ask again for three intervals */
-
-enum { LIMIT_MS = 10000 };
-
-static struct event_base *loop;
-static struct resolver *resolver;
-static struct fetcher *fetcher;
-static struct freshness *freshness;
-static struct random random_state;
-static struct fake_registry *registry;
-static struct poller *poller;
-static struct registry_options options;
-static struct poller_options given;
-static uint64_t brake_ms;
-static char *dir, path[256];
-
-/* What changed() was told: instances of the service "shop", -1 for none, -2 for no snapshot. */
-static struct {
-	unsigned n;
-	int before, after;
-} told;
-
-static int count_shop(const struct snapshot *s)
-{
-	const struct service *shop = s != NULL ? snapshot_find(s, "shop") : NULL;
-
-	if (s == NULL)
-		return -2;
-	return shop != NULL ? (int)shop->n_instances : -1;
-}
-
-static void changed(void *context, const struct snapshot *before, const struct snapshot *after)
-{
-	ck_assert_ptr_eq(context, &told);
-	ck_assert_ptr_eq(poller_snapshot(poller), after);
-	told.n++;
-	told.before = count_shop(before);
-	told.after = count_shop(after);
-}
-
-static uint64_t brake(void *context, const char *service)
-{
-	ck_assert_ptr_eq(context, &told);
-	ck_assert_ptr_nonnull(service);
-	return brake_ms;
-}
-
-static void setup(void)
-{
-	memset(&told, 0, sizeof(told));
-	dir = harness_make_dir();
-	snprintf(path, sizeof(path), "%s/services.json", dir);
-	random_seed(&random_state);
-	loop = event_base_new();
-	ck_assert_int_eq(resolver_create(loop, NULL, 0, NULL, NULL, &resolver), 0);
-	ck_assert_int_eq(fetcher_create(loop, resolver, &fetcher), 0);
-	freshness = freshness_create(1);
-	ck_assert_int_eq(freshness_name(freshness, 0, "dc1", "http", true), 0);
-	registry = fake_registry_start(&(struct fake_registry_options){ 0 });
-	options = (struct registry_options){
-		.kind = "http",
-		.name = "dc1",
-		.interval_ms = 100,
-		.service_label = "service",
-		.http = { .url = fake_registry_url(registry), .timeout_ms = 5000, .max_size = 1 << 20 }
-	};
-	brake_ms = 3600000;
-	given = (struct poller_options){ .registry = &options,
-					 .loop = loop,
-					 .fetcher = fetcher,
-					 .freshness = freshness,
-					 .random = &random_state,
-					 .brake = brake,
-					 .changed = changed,
-					 .context = &told };
-}
-
-static void teardown(void)
-{
-	poller_destroy(poller);
-	fetcher_destroy(fetcher);
-	resolver_destroy(resolver);
-	freshness_destroy(freshness);
-	event_base_free(loop);
-	fake_registry_stop(registry);
-	harness_remove_dir(dir);
-}
-
-static void start(void)
-{
-	ck_assert_int_eq(poller_create(&given, &poller), 0);
-	poller_start(poller);
-}
-
-static bool is_told(void *n)
-{
-	event_base_loop(loop, EVLOOP_NONBLOCK);
-	return told.n >= *(const unsigned *)n;
-}
-
-/* Runs until changed() was called n times in all, the last time about this. */
-static void await_told(unsigned n, int before, int after)
-{
-	ck_assert_msg(harness_wait(is_told, &n, LIMIT_MS), "told %u times", told.n);
-	ck_assert_uint_eq(told.n, n);
-	ck_assert_int_eq(told.before, before);
-	ck_assert_int_eq(told.after, after);
-}
-
-static bool is_asked(void *n)
-{
-	event_base_loop(loop, EVLOOP_NONBLOCK);
-	return fake_registry_requests(registry) >= *(const unsigned *)n;
-}
-
-/* Runs until n more requests have come; the answer to the last one may be under way. */
-static void await_asked(unsigned n)
-{
-	n += fake_registry_requests(registry);
-	ck_assert_msg(harness_wait(is_asked, &n, LIMIT_MS), "asked %u of %u times",
-		      fake_registry_requests(registry), n);
-}
-
-static struct freshness_view view(void)
-{
-	struct freshness_view v;
-
-	freshness_view(freshness, 0, clock_ms(), &v);
-	return v;
-}
-
-static bool holds(void *n)
-{
-	event_base_loop(loop, EVLOOP_NONBLOCK);
-	return view().held == *(const unsigned *)n;
-}
-
-static void await_held(unsigned n)
-{
-	ck_assert_msg(harness_wait(holds, &n, LIMIT_MS), "%u held, not %u", (unsigned)view().held, n);
-}
-
-static bool has_failed(void *n)
-{
-	event_base_loop(loop, EVLOOP_NONBLOCK);
-	return view().failures >= *(const unsigned *)n;
-}
-
-static void await_failures(unsigned n)
-{
-	ck_assert_msg(harness_wait(has_failed, &n, LIMIT_MS), "%u failures", (unsigned)view().failures);
-}
-
-static void say_for_a_while(const char *body)
-{
-	fake_registry_answer(registry, &(struct fake_answer){ .headers = FRESH, .body = body });
-}
+#include "poller_case.h"
 
 /* --- good rounds --- */
 
@@ -347,12 +174,6 @@ START_TEST(an_answer_that_cannot_be_used_asks_for_no_pause)
 }
 END_TEST
 
-static bool is_over(void *end_ms)
-{
-	event_base_loop(loop, EVLOOP_NONBLOCK);
-	return clock_ms() >= *(const uint64_t *)end_ms;
-}
-
 START_TEST(a_refusal_is_not_repeated_before_the_interval_is_over)
 {
 	static const int statuses[] = { 401, 403, 404, 408, 425, 429 };
@@ -466,161 +287,6 @@ START_TEST(a_bad_body_does_not_leave_its_validator_behind)
 }
 END_TEST
 
-/* --- the brake --- */
-
-static void start_with_four(void)
-{
-	fake_registry_body(registry, SHOP(AT(1) AND AT(2) AND AT(3) AND AT(4)));
-	start();
-	await_told(1, -2, 4);
-}
-
-static const struct {
-	const char *body;
-	int after;
-	bool held;
-} losses[] = {
-	{ "[]", -1, true },
-	{ SHOP(""), 0, true },
-	{ "{\"cart\":[" AT(1) "]}", -1, true },
-	{ SHOP(AT(1)), 1, true },
-	{ SHOP(AT(1) AND AT(2)), 2, false }, /* half is not more than half */
-	{ SHOP(AT(5) AND AT(6) AND AT(7) AND AT(8)), 4, false },
-};
-
-START_TEST(a_sudden_loss_is_held)
-{
-	start_with_four();
-	say_for_a_while(losses[_i].body);
-	if (losses[_i].held) {
-		await_held(1);
-		ck_assert_int_eq(count_shop(poller_snapshot(poller)), 4);
-	} else {
-		await_told(2, 4, losses[_i].after);
-		ck_assert_uint_eq(view().held, 0);
-	}
-}
-END_TEST
-
-static bool has_become(void *n)
-{
-	event_base_loop(loop, EVLOOP_NONBLOCK);
-	return told.after == *(const int *)n;
-}
-
-START_TEST(a_loss_said_twice_is_believed)
-{
-	int after = losses[_i].after;
-
-	start_with_four();
-	fake_registry_body(registry, losses[_i].body);
-	ck_assert(harness_wait(has_become, &after, LIMIT_MS));
-	await_held(0);
-	ck_assert_int_eq(count_shop(poller_snapshot(poller)), after);
-}
-END_TEST
-
-START_TEST(a_held_loss_is_believed_after_a_while)
-{
-	brake_ms = 500;
-	options.interval_ms = 300;
-	start_with_four();
-	const uint64_t start_ms = clock_ms();
-	say_for_a_while("[]");
-	await_told(2, 4, -1);
-	ck_assert_uint_ge(clock_ms() - start_ms, 500);
-	ck_assert_uint_eq(view().held, 0);
-	ck_assert_uint_eq(view().services, 0);
-	ck_assert_int_eq(view().state, REGISTRY_OK);
-}
-END_TEST
-
-START_TEST(the_brake_lets_go_though_the_registry_has_failed_since)
-{
-	brake_ms = 1500;
-	start_with_four();
-	fake_registry_answer(
-		registry, &(struct fake_answer){ .headers = "Cache-Control: max-age=1\r\n", .body = "[]" });
-	await_held(1);
-	fake_registry_answer(registry,
-			     &(struct fake_answer){ .headers = "Retry-After: 300\r\n", .status = 503 });
-	await_failures(1);
-	ck_assert_int_eq(count_shop(poller_snapshot(poller)), 4);
-	ck_assert_uint_eq(view().held, 1);
-	const uint64_t age_ms = view().age_ms;
-	await_told(2, 4, -1);
-	ck_assert_uint_eq(view().held, 0);
-	ck_assert_int_eq(view().state, REGISTRY_FAILING);
-	ck_assert_uint_gt(view().age_ms, age_ms);
-}
-END_TEST
-
-START_TEST(a_loss_taken_back_is_forgotten)
-{
-	start_with_four();
-	fake_registry_answer(
-		registry, &(struct fake_answer){ .headers = "Cache-Control: max-age=1\r\n", .body = "[]" });
-	await_held(1);
-	fake_registry_body(registry, SHOP(AT(1) AND AT(2) AND AT(3) AND AT(4)));
-	await_held(0);
-	ck_assert_uint_eq(told.n, 1);
-	say_for_a_while("[]"); /* so this one is the first again */
-	await_held(1);
-	ck_assert_int_eq(count_shop(poller_snapshot(poller)), 4);
-}
-END_TEST
-
-START_TEST(a_loss_repeated_by_not_modified_is_believed)
-{
-	start_with_four();
-	fake_registry_answer(registry, &(struct fake_answer){ .etag = "\"none\"", .body = "[]" });
-	await_told(2, 4, -1);
-	char *head = fake_registry_last_head(registry);
-	ck_assert_ptr_nonnull(strstr(head, "If-None-Match: \"none\""));
-	free(head);
-}
-END_TEST
-
-/* --- old data --- */
-
-START_TEST(inherited_data_is_believed_until_the_first_word)
-{
-	struct snapshot_builder *b = snapshot_builder_create();
-	struct snapshot *old;
-
-	ck_assert_int_eq(snapshot_builder_add_service(b, "shop"), 0);
-	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &old), 0);
-	snapshot_builder_destroy(b);
-	given.inherited = old;
-	given.at_once = _i == 1;
-	fake_registry_body(registry, SHOP(AT(1)));
-	start();
-	snapshot_release(old);
-	ck_assert_ptr_eq(poller_snapshot(poller), old);
-	ck_assert(!poller_is_concluded(poller));
-	await_told(1, 0, 1);
-}
-END_TEST
-
-START_TEST(inherited_data_does_not_keep_the_brake_off)
-{
-	struct snapshot_builder *b = snapshot_builder_create();
-	struct snapshot *old;
-	const struct report report = { .service = "shop", .address = "10.1.0.1", .port = 80, .weight = 1 };
-
-	ck_assert_int_eq(snapshot_builder_add(b, &report), 0);
-	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &old), 0);
-	snapshot_builder_destroy(b);
-	given.inherited = old;
-	say_for_a_while("[]");
-	start();
-	snapshot_release(old);
-	await_told(1, 1, 1);
-	ck_assert_uint_eq(view().held, 1);
-	ck_assert_int_eq(count_shop(poller_snapshot(poller)), 1);
-}
-END_TEST
-
 /* --- other kinds --- */
 
 START_TEST(a_registry_without_interval_is_read_once)
@@ -633,103 +299,6 @@ START_TEST(a_registry_without_interval_is_read_once)
 	start();
 	await_told(1, -2, 1);
 	ck_assert_int_eq(event_base_get_num_events(loop, EVENT_BASE_COUNT_ADDED), 0);
-}
-END_TEST
-
-START_TEST(files_are_read_when_they_change_and_when_it_is_time)
-{
-	options = (struct registry_options){ .kind = "file",
-					     .name = "local",
-					     .path = path,
-					     .max_size = 1 << 20,
-					     .service_label = "service",
-					     .interval_ms = _i == 0 ? 3600000 : 100 };
-	brake_ms = 0;
-	harness_write_file(dir, "services.json", SHOP(AT(1)));
-	start();
-	await_told(1, -2, 1);
-	harness_replace_file(dir, "services.json", SHOP(AT(1) AND AT(2)));
-	await_told(2, 1, 2);
-	harness_write_file(dir, "services.json", "[]");
-	await_told(3, 2, -1);
-	ck_assert_uint_eq(view().failures, 0);
-}
-END_TEST
-
-/* A file that is broken now goes on saying what it said before the reload. */
-START_TEST(a_reload_hands_on_what_the_kind_remembers)
-{
-	struct poller *before;
-
-	snprintf(path, sizeof(path), "%s/*.json", dir);
-	options = (struct registry_options){ .kind = "file",
-					     .name = "local",
-					     .path = path,
-					     .max_size = 1 << 20,
-					     .service_label = "service",
-					     .interval_ms = 3600000 };
-	brake_ms = 0;
-	harness_write_file(dir, "a.json", SHOP(AT(1)));
-	harness_write_file(dir, "b.json", SHOP(AT(2)));
-	start();
-	await_told(1, -2, 2);
-	harness_write_file(dir, "a.json", "[{");
-	before = poller;
-	given.previous = _i == 0 ? before : NULL;
-	given.inherited = poller_snapshot(before);
-	given.at_once = true;
-	ck_assert_int_eq(poller_create(&given, &poller), 0);
-	poller_destroy(before);
-	poller_start(poller);
-	await_told(2, 2, _i == 0 ? 2 : 1);
-}
-END_TEST
-
-static bool has_been_read(void *unused)
-{
-	(void)unused;
-	event_base_loop(loop, EVLOOP_NONBLOCK);
-	return view().instances == 4000;
-}
-
-static bool has_cart(void *unused)
-{
-	(void)unused;
-	event_base_loop(loop, EVLOOP_NONBLOCK);
-	return snapshot_find(poller_snapshot(poller), "cart") != NULL;
-}
-
-/* So many that a round takes a while, then one file that changes without end. */
-START_TEST(files_that_change_all_the_time_are_not_read_all_the_time)
-{
-	char name[32], body[64], glob[300];
-
-	snprintf(glob, sizeof(glob), "%s/*.json", dir);
-	options = (struct registry_options){ .kind = "file",
-					     .name = "local",
-					     .path = glob,
-					     .max_size = 1 << 20,
-					     .service_label = "service",
-					     .interval_ms = _i == 0 ? 3600000 : 0 };
-	brake_ms = 0;
-	for (int i = 0; i < 4000; i++) {
-		snprintf(name, sizeof(name), "s%d.json", i);
-		snprintf(body, sizeof(body), "{\"shop\":[\"10.1.%d.%d:80\"]}", i / 250, i % 250);
-		harness_write_file(dir, name, body);
-	}
-	start();
-	ck_assert(harness_wait(has_been_read, NULL, LIMIT_MS));
-	uint64_t end_ms = clock_ms() + 2500;
-	const unsigned before = told.n;
-	for (int i = 2; clock_ms() < end_ms; i++) {
-		snprintf(body, sizeof(body), "{\"shop\":[\"10.2.%d.%d:80\"]}", i / 250, i % 250);
-		harness_replace_file(dir, "s0.json", body);
-		event_base_loop(loop, EVLOOP_NONBLOCK);
-	}
-	ck_assert_uint_ge(told.n, before + 1);
-	ck_assert_uint_le(told.n, before + 275); /* by itself, every 10 ms at most */
-	harness_replace_file(dir, "s0.json", "{\"cart\":[]}");
-	ck_assert(harness_wait(has_cart, NULL, LIMIT_MS));
 }
 END_TEST
 
@@ -754,24 +323,11 @@ START_TEST(destroying_before_the_start_is_fine)
 }
 END_TEST
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
-
-static TCase *add_case(Suite *suite, const char *title)
-{
-	TCase *tc = tcase_create(title);
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 40);
-	suite_add_tcase(suite, tc);
-	return tc;
-}
-
 int main(void)
 {
 	Suite *suite = suite_create("poller");
 	TCase *good = add_case(suite, "good");
 	TCase *bad = add_case(suite, "bad");
-	TCase *brakes = add_case(suite, "brake");
 	TCase *rest = add_case(suite, "rest");
 
 	tcase_add_test(good, a_first_round_is_told_and_a_repetition_is_not);
@@ -781,7 +337,6 @@ int main(void)
 	tcase_add_test(good, a_cache_does_not_set_the_pace);
 	tcase_add_test(good, what_is_polled_ages_from_its_answer_on);
 	tcase_add_loop_test(good, what_is_held_by_the_server_does_not_age, 0, COUNT(contacts));
-
 	tcase_add_test(bad, a_first_round_that_fails_is_told_once);
 	tcase_add_test(bad, each_way_to_fail_is_told_once);
 	tcase_add_test(bad, a_later_round_that_fails_changes_nothing);
@@ -790,20 +345,7 @@ int main(void)
 	tcase_add_loop_test(bad, a_refusal_is_not_repeated_before_the_interval_is_over, 0, 6);
 	tcase_add_test(bad, a_registry_that_is_not_polled_is_asked_until_it_has_spoken);
 	tcase_add_test(bad, a_bad_body_does_not_leave_its_validator_behind);
-
-	tcase_add_loop_test(brakes, a_sudden_loss_is_held, 0, COUNT(losses));
-	tcase_add_loop_test(brakes, a_loss_said_twice_is_believed, 0, COUNT(losses));
-	tcase_add_test(brakes, a_held_loss_is_believed_after_a_while);
-	tcase_add_test(brakes, the_brake_lets_go_though_the_registry_has_failed_since);
-	tcase_add_test(brakes, a_loss_taken_back_is_forgotten);
-	tcase_add_test(brakes, a_loss_repeated_by_not_modified_is_believed);
-
-	tcase_add_loop_test(rest, inherited_data_is_believed_until_the_first_word, 0, 2);
-	tcase_add_test(rest, inherited_data_does_not_keep_the_brake_off);
 	tcase_add_test(rest, a_registry_without_interval_is_read_once);
-	tcase_add_loop_test(rest, files_are_read_when_they_change_and_when_it_is_time, 0, 2);
-	tcase_add_loop_test(rest, a_reload_hands_on_what_the_kind_remembers, 0, 2);
-	tcase_add_loop_test(rest, files_that_change_all_the_time_are_not_read_all_the_time, 0, 2);
 	tcase_add_test(rest, destroying_ends_a_request_in_flight);
 	tcase_add_test(rest, destroying_before_the_start_is_fine);
 	return harness_run(suite);

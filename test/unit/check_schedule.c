@@ -106,9 +106,11 @@ END_TEST
 START_TEST(work_takes_a_tenth_of_the_time)
 {
 	ck_assert_uint_eq(schedule_after_work(0), 0);
-	ck_assert_uint_eq(schedule_after_work(7), 70);
-	ck_assert_uint_eq(schedule_after_work(99), 990);
-	ck_assert_uint_eq(schedule_after_work(101), 1000);
+	ck_assert_uint_eq(schedule_after_work(1), 1);
+	ck_assert_uint_eq(schedule_after_work(7000), 70);
+	ck_assert_uint_eq(schedule_after_work(7001), 71);
+	ck_assert_uint_eq(schedule_after_work(99000), 990);
+	ck_assert_uint_eq(schedule_after_work(101000), 1000);
 	ck_assert_uint_eq(schedule_after_work(UINT64_MAX), 1000);
 }
 END_TEST

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One service of a registry that cannot be asked for, while all others can: it gets old by itself. */
+#include <stdlib.h>
+
+#include "client.h"
+#include "fake_consul.h"
+#include "harness.h"
+#include "planes.h"
+
+#define WEB "web.service.local"
+#define DB  "db.service.local"
+
+static struct fake_consul *consul;
+static struct planes *planes;
+
+static void setup(void)
+{
+	consul = fake_consul_start(0);
+	log_capture();
+}
+
+static void teardown(void)
+{
+	planes_stop(planes);
+	fake_consul_stop(consul);
+	log_release();
+}
+
+static void add(const char *service, const char *address)
+{
+	fake_consul_register(consul, service,
+			     &(struct fake_consul_instance){ .address = address, .port = 80 });
+}
+
+/* Both services answered; a look at each every 100 ms. */
+static void start(const char *zone)
+{
+	add("web", "10.3.0.1");
+	add("db", "10.3.0.2");
+	planes = planes_start("zone \"service.local\" { %s }\n"
+			      "consul \"dc1\" { url = \"%s\" watch = false interval = 100ms jitter = 0 }\n",
+			      zone, fake_http_url(fake_consul_http(consul)));
+	planes_await(planes, WEB, "NOERROR aa; 2 A 10.3.0.1");
+	planes_await(planes, DB, "NOERROR aa; 2 A 10.3.0.2");
+}
+
+START_TEST(a_service_that_cannot_be_asked_for_gets_old_alone)
+{
+	start("stale-after = 1s");
+	fake_consul_put(consul, "db", "this is no answer");
+	planes_await(planes, DB, "NOERROR aa ede 3; 1 A 10.3.0.2");
+	planes_expect(planes, WEB, "NOERROR aa; 2 A 10.3.0.1");
+	ck_assert_str_eq(planes_status(planes, "dc1", "state"), "failing");
+
+	fake_consul_put(consul, "db", "[]");
+	add("db", "10.3.0.3");
+	planes_await(planes, DB, "NOERROR aa; 2 A 10.3.0.3");
+	planes_await_status(planes, "dc1", "state", "ok");
+	planes_expect(planes, WEB, "NOERROR aa; 2 A 10.3.0.1");
+}
+END_TEST
+
+START_TEST(and_expires_alone)
+{
+	start("stale-after = 1s stale-max = 2s");
+	fake_consul_put(consul, "db", "this is no answer");
+	planes_await(planes, DB, "SERVFAIL ede 22");
+	planes_expect(planes, WEB, "NOERROR aa; 2 A 10.3.0.1");
+	fake_consul_put(consul, "db", "[]");
+	add("db", "10.3.0.2");
+	planes_await(planes, DB, "NOERROR aa; 2 A 10.3.0.2");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("late");
+	TCase *tc = tcase_create("services");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, a_service_that_cannot_be_asked_for_gets_old_alone);
+	tcase_add_test(tc, and_expires_alone);
+	suite_add_tcase(suite, tc);
+	return harness_run(suite);
+}
