@@ -34,6 +34,9 @@ struct state_record {
  * it cannot be used that is logged, and the state is one that keeps nothing. "" keeps nothing. -ENOMEM. */
 int state_create(struct event_base *loop, const char *dir, struct state **ret);
 
+/* Whether it is the state of that directory. */
+bool state_is_in(const struct state *s, const char *dir);
+
 /* Writes what is not written yet, for at most limit_ms, and ends the thread. NULL is fine. */
 void state_destroy(struct state *s, uint64_t limit_ms);
 

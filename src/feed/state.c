@@ -372,6 +372,8 @@ static int read_entry(const struct entry *e, const char *path, struct state_head
 {
 	int r = state_file_read(path, head, ret);
 
+	if (r == -ENOTDIR)
+		return -ENOENT; /* what is wrong with the directory has been told */
 	if (r == 0 && (strcmp(head->kind, e->head.kind) != 0 || strcmp(head->name, e->head.name) != 0)) {
 		snapshot_release(*ret);
 		r = -EBADMSG;
@@ -395,7 +397,7 @@ int state_load(struct state *s, const char *kind, const char *name, uint64_t max
 	snprintf(path, sizeof(path), "%s/%s", s->dir, e->file);
 	int r = read_entry(e, path, &head, &loaded);
 	if (r != 0)
-		return r == -ENOTDIR || r == -EACCES ? -ENOENT : r;
+		return r;
 	r = judge_age(s, &head, path, max_ms, &age_ms);
 	if (r != 0) {
 		snapshot_release(loaded);
@@ -454,6 +456,11 @@ int state_create(struct event_base *loop, const char *dir, struct state **ret)
 	else
 		state_destroy(s, 0);
 	return r;
+}
+
+bool state_is_in(const struct state *s, const char *dir)
+{
+	return strcmp(s->dir, dir) == 0;
 }
 
 static bool is_known(void *context, const char *file)
@@ -529,14 +536,16 @@ void state_destroy(struct state *s, uint64_t limit_ms)
 		write_rest(s, end_ms);
 	free_event(s->due);
 	free_event(s->done);
-	free_entries(s);
 	/* A moment even without time left: a thread that waits for orders is gone within it. */
-	if (!state_writer_destroy(s->writer, left_until(end_ms) + 100)) {
+	const bool ended = state_writer_destroy(s->writer, left_until(end_ms) + 100);
+	if (ended)
+		state_place_sweep(&s->place, is_known, s);
+	free_entries(s);
+	if (!ended) {
 		log_event(LOG_WARNING, "event=state error=\"the disk does not answer\" note=\"what is not "
 				       "written yet is lost\"");
 		return; /* all that the thread uses stays until the process ends */
 	}
-	state_place_sweep(&s->place, is_known, s);
 	state_place_close(&s->place);
 	free(s->dir);
 	free(s);

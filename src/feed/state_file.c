@@ -273,7 +273,7 @@ static int check_file(int fd, size_t *len)
 
 static int read_file(int fd, struct state_head *head, struct snapshot **ret)
 {
-	size_t len;
+	size_t len = 0;
 	int r = check_file(fd, &len);
 
 	if (r != 0)
