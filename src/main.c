@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "descriptors.h"
 #include "feed/feeder.h"
 #include "privileges.h"
 #include "server/sockets.h"
@@ -27,9 +28,11 @@ struct daemon {
 	struct sockets sockets[SERVER_THREADS_MAX];
 	struct worker *workers[SERVER_THREADS_MAX];
 	unsigned n_workers;
+	struct counters *counters; /* of the workers */
+	unsigned udp_buffer;       /* octets, of the smallest */
 	struct feeder *feeder;
 	struct event_base *loop;
-	struct event *signals[3], *watchdog, *ready;
+	struct event *signals[4], *watchdog, *ready;
 	struct inbox ready_call;                  /* only its wake-up is used */
 	uint64_t drained[SERVER_THREADS_MAX + 1]; /* of each thread, at the last look */
 	bool watched;                             /* there was a last look */
@@ -46,8 +49,8 @@ static int usage(FILE *out, int status)
 	      "  -V       show the version and exit\n"
 	      "  -h       show this help and exit\n"
 	      "\n"
-	      "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again, SIGTERM and\n"
-	      "SIGINT stop it. phonebookd(8) and phonebook.conf(5) tell the rest.\n",
+	      "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again, SIGUSR1\n"
+	      "asks all registries at once, SIGTERM and SIGINT stop it. phonebookd(8) and phonebook.conf(5) tell the rest.\n",
 	      out);
 	return status;
 }
@@ -78,11 +81,36 @@ static void leave_out_ip6(struct config *c)
 			  n - c->server.n_listen);
 }
 
+/* Half of the descriptors are kept for registries and upstreams: clients that connect in crowds must not cut
+ * us off from what we are asked for. */
+static void fit_clients(struct config *c)
+{
+	const unsigned limit = descriptors_raise();
+	const unsigned fitting = limit / 2 / c->server.threads;
+
+	if (c->server.tcp_clients <= fitting)
+		return;
+	log_event(
+		LOG_WARNING,
+		"event=limits tcp-clients=%u used=%u reason=\"only %u descriptors may be open (LimitNOFILE)\"",
+		c->server.tcp_clients, fitting, limit);
+	c->server.tcp_clients = fitting > 0 ? fitting : 1;
+}
+
+/* What the host does not have or allow. */
+static void fit_to_host(struct config *c)
+{
+	leave_out_ip6(c);
+	fit_clients(c);
+}
+
 static bool same_server(const struct config *a, const struct config *b)
 {
 	bool same = a->server.n_listen == b->server.n_listen && a->server.threads == b->server.threads &&
 		    a->server.tcp_clients == b->server.tcp_clients &&
-		    a->server.tcp_idle_ms == b->server.tcp_idle_ms && strcmp(a->user, b->user) == 0;
+		    a->server.tcp_idle_ms == b->server.tcp_idle_ms &&
+		    a->server.hold_queries == b->server.hold_queries && a->forward.jobs == b->forward.jobs &&
+		    strcmp(a->user, b->user) == 0;
 
 	for (size_t i = 0; same && i < a->server.n_listen; i++)
 		same = endpoint_equal(&a->server.listen[i], &b->server.listen[i]);
@@ -111,7 +139,7 @@ static int read_config(const char *path, struct config **ret)
 	const int r = config_read(path, errors, ret);
 	fclose(errors);
 	if (r == 0)
-		leave_out_ip6(*ret);
+		fit_to_host(*ret);
 	else
 		log_report(report);
 	free(report);
@@ -159,7 +187,7 @@ static int use_config(struct daemon *d, struct config *new)
 		return -ENOMEM;
 	log_set_level(new->log_level);
 	for (unsigned i = 0; i < d->n_workers; i++)
-		worker_reload(d->workers[i], &new->forward);
+		worker_reload(d->workers[i], &new->server, &new->forward);
 	feeder_reload(d->feeder, new->feed);
 	new->feed = NULL;
 	return 0;
@@ -177,8 +205,8 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 	if (r == 0) {
 		if (!same_server(d->config, new))
 			log_event(LOG_WARNING,
-				  "event=reload note=\"listen, threads, user, tcp-clients and tcp-idle "
-				  "take effect at the next start\"");
+				  "event=reload note=\"listen, threads, user, tcp-clients, tcp-idle, "
+				  "hold-queries and forward-jobs take effect at the next start\"");
 		r = use_config(d, new);
 		config_destroy(new); /* the serving threads borrow the server options of the first one */
 	}
@@ -190,6 +218,16 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 }
 
 /* --- run --- */
+
+static void on_refresh(evutil_socket_t signal, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)signal;
+	(void)what;
+	log_event(LOG_INFO, "event=refresh");
+	feeder_refresh(d->feeder);
+}
 
 static void on_stop(evutil_socket_t signal, short what, void *arg)
 {
@@ -257,9 +295,10 @@ static int create_events(struct daemon *d)
 	d->signals[0] = evsignal_new(d->loop, SIGHUP, on_hangup, d);
 	for (size_t i = 0; i < 2; i++)
 		d->signals[1 + i] = evsignal_new(d->loop, stop_signals[i], on_stop, d);
+	d->signals[3] = evsignal_new(d->loop, SIGUSR1, on_refresh, d);
 	d->ready = event_new(d->loop, d->ready_call.wakeup, EV_READ | EV_PERSIST, on_ready, d);
 	d->watchdog = event_new(d->loop, -1, EV_PERSIST, on_watchdog, d);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		if (d->signals[i] == NULL || event_add(d->signals[i], NULL) < 0)
 			return -ENOMEM;
 	}
@@ -305,8 +344,12 @@ static int create_planes(struct daemon *d)
 	struct feed_options *feed = d->config->feed;
 	int r = 0;
 
+	d->counters = counters_create(d->n_workers);
+	if (d->counters == NULL)
+		r = -ENOMEM;
 	for (unsigned i = 0; r == 0 && i < d->n_workers; i++) {
-		r = worker_create(&d->config->server, &d->config->forward, &d->sockets[i], &d->workers[i]);
+		r = worker_create(&d->config->server, &d->config->forward, &d->sockets[i], d->counters, i,
+				  &d->workers[i]);
 		if (r == 0)
 			inboxes[i] = worker_inbox(d->workers[i]);
 	}
@@ -343,6 +386,7 @@ static int start(struct daemon *d)
 	struct log_value v;
 	int r = open_sockets(d);
 
+	d->udp_buffer = sockets_buffer(&d->sockets[0]); /* the other threads have the same */
 	if (r == 0 && (r = privileges_drop(d->config->user, error)) != 0)
 		log_event(LOG_ERROR, "event=start error=%s", log_quote(&v, error));
 	if (r == 0)
@@ -352,14 +396,15 @@ static int start(struct daemon *d)
 	if (r == 0)
 		r = start_planes(d);
 	for (size_t i = 0; r == 0 && i < d->config->server.n_listen; i++)
-		log_event(LOG_INFO, "event=listen address=%s",
-			  endpoint_to_text(&d->config->server.listen[i], text));
+		log_event(LOG_INFO, "event=listen address=%s udp-buffer=%u",
+			  endpoint_to_text(&d->config->server.listen[i], text), d->udp_buffer);
 	return r;
 }
 
 static void stop(struct daemon *d)
 {
-	struct event *events[] = { d->signals[0], d->signals[1], d->signals[2], d->watchdog, d->ready };
+	struct event *events[] = { d->signals[0], d->signals[1], d->signals[2],
+				   d->signals[3], d->watchdog,   d->ready };
 
 	systemd_notify("STOPPING=1");
 	for (unsigned i = 0; i < d->n_workers; i++) {
@@ -371,6 +416,7 @@ static void stop(struct daemon *d)
 	feeder_destroy(d->feeder); /* it looks into the inboxes of the workers to the last */
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_destroy(d->workers[i]);
+	counters_destroy(d->counters);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i] != NULL)
 			event_free(events[i]);
@@ -392,7 +438,7 @@ static int run(const char *path)
 	if (config_read(path, stderr, &d.config) != 0)
 		return 1;
 	log_set_level(d.config->log_level);
-	leave_out_ip6(d.config);
+	fit_to_host(d.config);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk, and no end */
 #ifdef __GLIBC__

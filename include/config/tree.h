@@ -66,8 +66,9 @@ enum row_type {
 	ROW_NAMESPACES, /* of Kubernetes */
 	ROW_BASE_URLS,
 	ROW_HEADERS,
-	ROW_LISTENERS, /* an address, port 53 if none is given; this list and the next are not stored */
+	ROW_LISTENERS, /* an address, port 53 if none is given; this list and those below are not stored */
 	ROW_SERVERS,   /* the same, of somebody else */
+	ROW_NETWORKS,
 };
 
 /* A key. */

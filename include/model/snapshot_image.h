@@ -30,7 +30,8 @@ enum {
 /* Takes the next octets of an image; a negative errno ends the writing. */
 typedef int (*snapshot_image_put)(void *context, const void *octets, size_t len);
 
-/* 0, what put() said, or -EOVERFLOW for a snapshot beyond the limits of snapshot.h, which could not be read. */
+/* 0, what put() said, or -EOVERFLOW for a snapshot beyond the limits of snapshot.h, which could not be read.
+ */
 int snapshot_image_write(const struct snapshot *s, snapshot_image_put put, void *context);
 
 /* Takes nothing on trust: what it makes is what a registry could have said, of which the caller is the first

@@ -4,6 +4,7 @@
  *   octets --> verdict --> ours: zone/answer --> reply
  *                          not ours: forward/forward --> deliver() later
  *                          ours, nothing heard yet: server/hold --> asked again with a newer table
+ *                          a stranger's: refused
  *
  * One dispatcher a serving thread, shared by its UDP and TCP sockets.
  */
@@ -15,7 +16,9 @@
 #include <stdint.h>
 
 #include "forward/forward.h"
+#include "model/counters.h"
 #include "model/table.h"
+#include "server/guests.h"
 #include "server/hold.h"
 #include "zone/answer.h"
 
@@ -30,6 +33,9 @@ struct dispatcher {
 	struct answerer *answerer;
 	struct forwarder *forwarder;
 	struct hold *hold;
+	struct guests guests;
+	struct counter_row *row;         /* of this thread; NULL: nothing is counted */
+	const struct counters *counters; /* of all, for those who ask; NULL: none */
 };
 
 /* Whether a query can still wait for the registry that may know its name. */
@@ -46,6 +52,7 @@ struct arrival {
 	const struct return_address *from; /* a connection: it came over TCP */
 	uint64_t now_ms;
 	enum patience patience;
+	bool stranger; /* whoever sent it is to be refused */
 };
 
 enum dispatch {

@@ -19,8 +19,8 @@ struct event_base;
 struct hold;
 
 enum {
-	HOLD_QUERIES_MAX = 256,
-	HOLD_OCTETS_MAX = 512, /* of one query */
+	HOLD_QUERIES_MAX = 16384, /* that hold-queries can be: some 10 MB a thread */
+	HOLD_OCTETS_MAX = 512,    /* of one query */
 	HOLD_MS = 800, /* musl asks again after 2.5 s, c-ares after 2: the answer must be there before */
 };
 
@@ -28,7 +28,8 @@ enum {
 typedef bool (*again_fn)(void *context, const uint8_t *octets, size_t len, const struct return_address *from,
 			 bool may_wait);
 
-int hold_create(struct event_base *loop, again_fn again, void *context, struct hold **ret);
+/* With room for max queries, at most HOLD_QUERIES_MAX. */
+int hold_create(struct event_base *loop, unsigned max, again_fn again, void *context, struct hold **ret);
 
 /* Drops what waits. NULL is fine. */
 void hold_destroy(struct hold *h);

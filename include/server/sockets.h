@@ -29,6 +29,13 @@ int sockets_open(const struct server_options *o, struct sockets *ret, unsigned n
  * (RFC 2181 section 4.1). */
 int sockets_adopt(const int *fds, size_t n, struct sockets *ret, struct server_options *o);
 
+/* The address a socket is bound to. */
+int sockets_address(int fd, struct endpoint *ret);
+
+/* How many octets of datagrams the kernel keeps for the socket with the smallest buffer (as it counts them,
+ * with its own overhead: a query takes some 800); 0 without any. */
+unsigned sockets_buffer(const struct sockets *s);
+
 /* Closes those that are left; of TCP only. Both can be called again. */
 void sockets_close(struct sockets *s);
 void sockets_close_tcp(struct sockets *s);

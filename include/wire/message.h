@@ -79,7 +79,8 @@ struct section_counts {
 size_t message_end(struct writer *w, const struct query *q, enum rcode rcode, struct section_counts counts,
 		   enum ede ede, const char *ede_text);
 
-/* The whole reply that only has an rcode. Returns its length. */
+/* The whole reply that only has an rcode; limit is 512 or more, or as many octets as the query has, with a
+ * question. Returns its length. */
 size_t message_write_error(const struct query *q, enum rcode rcode, enum ede ede, const char *ede_text,
 			   uint8_t *octets, size_t limit);
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/counters.h"
 #include "model/table.h"
 #include "wire/message.h"
 #include "zone/order.h"
@@ -37,7 +38,8 @@ struct answer_request {
 	bool may_wait; /* false: there is an answer now, whatever has been heard */
 	bool tcp;      /* never truncated (RFC 7766 section 5) */
 	uint8_t *reply;
-	size_t limit; /* octets of reply that may be used, 512 or more */
+	size_t limit;                    /* octets of reply that may be used, 512 or more */
+	const struct counters *counters; /* shown at _status; NULL: none */
 };
 
 /* Writes the reply; its length goes to ret with ANSWER_WRITTEN. */

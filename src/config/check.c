@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/address.h"
+#include "base/network.h"
 #include "base/text.h"
 #include "config/tree.h"
 #include "model/report.h"
@@ -220,6 +220,19 @@ static bool check_endpoint(const struct config_row *row, const char *text, char 
 	return config_refuse(error, "%s: \"%s\" is nobody's address", row->key, text);
 }
 
+static bool check_network(const struct config_row *row, const char *text, char error[CONFIG_ERROR_MAX])
+{
+	struct network n;
+
+	if (network_from_text(text, &n))
+		return true;
+	return config_refuse(
+		error,
+		"%s: \"%s\" is neither an IP address nor a network, as in 10.0.0.0/8 or fd00::/8, "
+		"of which the bits behind the prefix are 0",
+		row->key, text);
+}
+
 static bool check_octets(const struct config_row *row, size_t len, char error[CONFIG_ERROR_MAX])
 {
 	const bool list = config_row_is_list(row);
@@ -272,6 +285,8 @@ bool config_text_check(const struct config_row *row, const char *text, char erro
 	case ROW_LISTENERS:
 	case ROW_SERVERS:
 		return check_endpoint(row, text, error);
+	case ROW_NETWORKS:
+		return check_network(row, text, error);
 	default:
 		return true;
 	}

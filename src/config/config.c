@@ -78,6 +78,13 @@ static void check_listen(struct config_tree *t, const struct config_text *at, co
 	}
 }
 
+/* Those that are none have been reported when they were parsed. */
+static void read_guests(const struct config_value *v, struct guests *ret)
+{
+	for (const struct config_text *e = v->first; e != NULL && ret->n < GUEST_NETWORKS_MAX; e = e->next)
+		ret->n += network_from_text(e->text, &ret->networks[ret->n]);
+}
+
 static void build_server(struct config_tree *t, struct config *c)
 {
 	struct config_block *top = t->first;
@@ -86,6 +93,7 @@ static void build_server(struct config_tree *t, struct config *c)
 	struct server_options *server = &c->server;
 
 	config_block_store(t, top, &c->arena, c);
+	read_guests(config_block_get(top, "allow"), &server->guests);
 	for (const struct config_text *e = listen->first; e != NULL; e = e->next) {
 		if (server->n_listen == SERVER_LISTEN_MAX)
 			break;

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "model/freshness.h"
 #include "model/report.h"
+#include "server/hold.h"
 
 enum {
 	TTL_MAX_S = 30, /* a longer one would outlive the truth this program is for */
@@ -26,6 +27,9 @@ static const char *const near_rules[] = { "all", "zone", "subnet", NULL };
 static const struct config_row top_rows[] = {
 	{ "listen", ROW_LISTENERS, 0, 1, SERVER_LISTEN_MAX, .fallback = "127.0.0.1:53\n[::1]:53",
 	  .about = "Addresses to answer on, UDP and TCP each; the port is 53 if none is given." },
+	{ "allow", ROW_NETWORKS, 0, 1, GUEST_NETWORKS_MAX, .example = "10.0.0.0/8\nfd00::/8",
+	  .about = "Networks, or addresses, of others who may ask, where listen has an address they can reach; without "
+	  "it only this host is answered." },
 	{ "threads", ROW_COUNT, AT(server.threads), 1, SERVER_THREADS_MAX, .fallback = "1",
 	  .about = "Serving threads; one answers more than most hosts ever ask." },
 	{ "user", ROW_TEXT, AT(user), 0, 32, .fallback = "phonebook",
@@ -39,6 +43,12 @@ static const struct config_row top_rows[] = {
 	  .about = "TCP connections at a time, of each thread." },
 	{ "tcp-idle", ROW_DURATION_MS, AT(server.tcp_idle_ms), 100, 600000, .fallback = "10s",
 	  .about = "A TCP connection without a whole query for that long is closed." },
+	{ "hold-queries", ROW_COUNT, AT(server.hold_queries), 0, HOLD_QUERIES_MAX, .fallback = "256",
+	  .about = "Queries that wait, for up to 800 ms, until a registry has spoken for the first time, of each "
+	  "thread; those beyond are answered as well as can be." },
+	{ "forward-jobs", ROW_COUNT, AT(forward.jobs), 1, FORWARD_JOBS_MAX, .fallback = "1024",
+	  .about = "Queries that are being forwarded at a time, of each thread; those beyond are answered with "
+	  "SERVFAIL." },
 	{ "state-dir", ROW_DIRECTORY, AT(state_dir), 0, CONFIG_PATH_MAX, .fallback = "/var/lib/phonebook",
 	  .about = "Where what the registries said last is kept, to be answered after a restart until they speak "
 	  "again; \"\": nowhere." },

@@ -3,12 +3,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "model/dictionary.h"
 #include "model/table_builder.h"
 #include "zone/compose.h"
 #include "zone/policy.h"
@@ -21,8 +21,8 @@ struct served {
 
 struct publisher_zone {
 	const struct zone_options *options;
-	uint16_t index; /* in the table: longest origin first */
-	void *served;   /* tsearch(3) tree of struct served, by name */
+	uint16_t index;           /* in the table: longest origin first */
+	struct dictionary served; /* of struct served */
 };
 
 struct publisher {
@@ -33,19 +33,6 @@ struct publisher {
 	bool incomplete; /* memory ran out: everything has to be taken in again */
 };
 
-static int compare_served(const void *a, const void *b)
-{
-	return strcmp(((const struct served *)a)->name, ((const struct served *)b)->name);
-}
-
-static struct served *find_served(const struct publisher_zone *z, const char *name)
-{
-	const struct served key = { .name = name };
-	struct served **found = tfind(&key, &z->served, compare_served);
-
-	return found != NULL ? *found : NULL;
-}
-
 static struct served *add_served(struct publisher_zone *z, const char *name)
 {
 	const size_t size = strlen(name) + 1;
@@ -55,7 +42,7 @@ static struct served *add_served(struct publisher_zone *z, const char *name)
 		return NULL;
 	s->block = NULL;
 	s->name = memcpy(s + 1, name, size);
-	if (tsearch(s, &z->served, compare_served) == NULL) {
+	if (dictionary_add(&z->served, s->name, s) != 0) {
 		free(s);
 		return NULL;
 	}
@@ -131,7 +118,7 @@ static int replace(struct publisher *p, struct publisher_zone *z, struct served 
 	if (r == 0)
 		s->block = block;
 	if (s->block == NULL) {
-		tdelete(s, &z->served, compare_served);
+		dictionary_remove(&z->served, s->name);
 		free(s);
 	}
 	return r;
@@ -153,7 +140,7 @@ static void log_fail_open(const struct publisher_zone *z, const char *name, cons
 
 static void update_service(struct publisher *p, struct publisher_zone *z, const char *name)
 {
-	struct served *s = find_served(z, name);
+	struct served *s = dictionary_find(&z->served, name);
 	struct block *block;
 	int r = make_block(p, z, name, &block);
 
@@ -254,22 +241,15 @@ void publisher_set_zone_data(struct publisher *p, size_t zone, enum zone_data da
 	table_builder_set_zone_data(p->builder, p->zones[zone].index, data);
 }
 
-/* twalk_r(3) gives each node three times; a copy of the names is needed because an update may delete nodes.
- */
-static void collect_name(const void *node, VISIT visit, void *names)
-{
-	const struct served *s = *(const struct served *const *)node;
-
-	if (visit == preorder || visit == leaf)
-		buffer_add(names, s->name, strlen(s->name) + 1);
-}
-
-/* Services that vanished while memory was short are in no snapshot any more, only among those served. */
+/* Services that vanished while memory was short are in no snapshot any more, only among those served. Their
+ * names are copied, because an update may end what is walked over. */
 static void update_served(struct publisher *p, struct publisher_zone *z)
 {
 	struct buffer names = { 0 };
+	const struct served *s;
 
-	twalk_r(z->served, collect_name, &names);
+	for (size_t at = 0; (s = dictionary_next(&z->served, &at)) != NULL;)
+		buffer_add(&names, s->name, strlen(s->name) + 1);
 	for (size_t at = 0; at < names.len; at += strlen((const char *)names.octets + at) + 1)
 		update_service(p, z, (const char *)names.octets + at);
 	buffer_finish(&names);
@@ -406,12 +386,21 @@ int publisher_create(const struct publisher_options *o, struct publisher **ret)
 	return 0;
 }
 
+static void free_served(struct publisher_zone *z)
+{
+	struct served *s;
+
+	for (size_t at = 0; (s = dictionary_next(&z->served, &at)) != NULL;)
+		free(s);
+	dictionary_finish(&z->served);
+}
+
 void publisher_destroy(struct publisher *p)
 {
 	if (p == NULL)
 		return;
 	for (size_t i = 0; i < p->n_zones; i++)
-		tdestroy(p->zones[i].served, free);
+		free_served(&p->zones[i]);
 	table_builder_destroy(p->builder);
 	free(p->zones);
 	free(p);

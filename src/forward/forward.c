@@ -13,10 +13,6 @@
 #include "forward/upstream.h"
 
 enum {
-	/* With all upstreams silent a job lives for the deadline of 4 s: 1,024 carry 256 queries a second
-	 * then, and answers of 10 ms carry 100,000. More would only make a longer queue of the dead. */
-	JOBS = 1024,
-
 	/* Each upstream once with OPT and once without. */
 	TRIES_MAX = 2 * FORWARD_UPSTREAMS_MAX,
 
@@ -82,8 +78,10 @@ struct forwarder {
 	struct random_ids ids;
 	struct job *free;
 	size_t pending, from_connections;
-	struct job jobs[JOBS];
+	struct counter_row *row;
 	uint8_t reply[DNS_MESSAGE_OCTETS_MAX];
+	size_t n_jobs;
+	struct job jobs[];
 };
 
 /* --- jobs --- */
@@ -368,10 +366,10 @@ int forwarder_reload(struct forwarder *f, const struct forward_options *o)
 
 /* --- the forwarder --- */
 
-int forwarder_create(struct event_base *loop, const struct forward_options *o, deliver_fn deliver,
-		     void *context, struct forwarder **ret)
+int forwarder_create(struct event_base *loop, const struct forward_options *o, struct counter_row *row,
+		     deliver_fn deliver, void *context, struct forwarder **ret)
 {
-	struct forwarder *f = calloc(1, sizeof(*f));
+	struct forwarder *f = calloc(1, sizeof(*f) + o->jobs * sizeof(f->jobs[0]));
 	int r = -ENOMEM;
 
 	if (f == NULL)
@@ -379,7 +377,9 @@ int forwarder_create(struct event_base *loop, const struct forward_options *o, d
 	f->loop = loop;
 	f->deliver = deliver;
 	f->context = context;
-	for (size_t i = JOBS; i-- > 0;) {
+	f->row = row;
+	f->n_jobs = o->jobs;
+	for (size_t i = f->n_jobs; i-- > 0;) {
 		struct job *j = &f->jobs[i];
 
 		j->forwarder = f;
@@ -402,7 +402,7 @@ void forwarder_destroy(struct forwarder *f)
 {
 	if (f == NULL)
 		return;
-	for (size_t i = 0; i < JOBS; i++) {
+	for (size_t i = 0; i < f->n_jobs; i++) {
 		if (f->jobs[i].set != NULL)
 			free_job(&f->jobs[i]);
 	}
@@ -438,6 +438,7 @@ void forward_query(struct forwarder *f, const struct query *q, size_t limit, con
 	}
 	struct job *j = take_job(f, q, to);
 	if (j == NULL) {
+		counter_add(f->row, COUNTER_FORWARD_FULL);
 		refuse(f, q, limit, to, RCODE_SERVFAIL, EDE_OTHER, reasons[RELAY_BUSY].text);
 		return;
 	}
@@ -447,7 +448,7 @@ void forward_query(struct forwarder *f, const struct query *q, size_t limit, con
 
 void forward_forget(struct forwarder *f, const void *connection)
 {
-	for (size_t i = 0; i < JOBS && f->from_connections > 0; i++) {
+	for (size_t i = 0; i < f->n_jobs && f->from_connections > 0; i++) {
 		struct job *j = &f->jobs[i];
 
 		if (j->set != NULL && j->to.connection == connection)

@@ -8,6 +8,17 @@ static enum dispatch reply_error(const struct query *q, enum rcode rcode, enum e
 	return DISPATCH_REPLY;
 }
 
+/* Whatever a stranger asks, the answer has no more octets than the question: who forges the source of a query
+ * makes us send no more than he has sent himself. What has no question gets nothing. */
+static enum dispatch dispatch_stranger(struct dispatcher *d, const struct arrival *a, const struct query *q,
+				       uint8_t *reply, size_t *ret)
+{
+	counter_add(d->row, COUNTER_REFUSED);
+	if (!q->has_question)
+		return DISPATCH_DROP;
+	return reply_error(q, RCODE_REFUSED, EDE_PROHIBITED, "allow does not name you", reply, a->len, ret);
+}
+
 /* Names that are not ours. Whoever asks without wanting recursion gets none (RFC 1034 section 4.3.1), and
  * nobody else's zone is transferred through us. */
 static enum dispatch dispatch_foreign(struct dispatcher *d, const struct arrival *a, const struct query *q,
@@ -32,6 +43,7 @@ static enum dispatch dispatch_internet(struct dispatcher *d, const struct arriva
 				    .now_ms = a->now_ms,
 				    .may_wait = a->patience != PATIENCE_USED_UP,
 				    .tcp = a->from->connection != NULL,
+				    .counters = d->counters,
 				    .reply = reply,
 				    .limit = limit };
 	enum answer answer = answer_write(d->answerer, &r, ret);
@@ -39,6 +51,7 @@ static enum dispatch dispatch_internet(struct dispatcher *d, const struct arriva
 	if (answer == ANSWER_NOT_YET) {
 		if (a->patience == PATIENCE_HELD || hold_add(d->hold, a->octets, a->len, a->from))
 			return DISPATCH_HELD;
+		counter_add(d->row, COUNTER_HOLD_FULL);
 		r.may_wait = false;
 		answer = answer_write(d->answerer, &r, ret);
 	}
@@ -53,8 +66,12 @@ enum dispatch dispatch_query(struct dispatcher *d, const struct arrival *a, uint
 	struct query q;
 	const enum verdict verdict = message_read_query(a->octets, a->len, &q);
 
-	if (verdict == VERDICT_DROP)
+	if (verdict == VERDICT_DROP) {
+		counter_add(d->row, COUNTER_MALFORMED);
 		return DISPATCH_DROP;
+	}
+	if (a->stranger)
+		return dispatch_stranger(d, a, &q, reply, ret);
 
 	const bool tcp = a->from->connection != NULL;
 	const size_t limit = tcp || size < q.edns_size ? size : q.edns_size;

@@ -21,8 +21,8 @@ struct hold {
 	void *context;
 	struct event *timer;
 	bool retrying, closed;
-	size_t n;
-	struct held held[HOLD_QUERIES_MAX];
+	size_t n, max;
+	struct held held[];
 };
 
 static void arm(struct hold *h)
@@ -76,12 +76,13 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	retry(arg, clock_ms());
 }
 
-int hold_create(struct event_base *loop, again_fn again, void *context, struct hold **ret)
+int hold_create(struct event_base *loop, unsigned max, again_fn again, void *context, struct hold **ret)
 {
-	struct hold *h = calloc(1, sizeof(*h));
+	struct hold *h = calloc(1, sizeof(*h) + max * sizeof(h->held[0]));
 
 	if (h == NULL)
 		return -ENOMEM;
+	h->max = max;
 	h->again = again;
 	h->context = context;
 	h->timer = evtimer_new(loop, on_deadline, h);
@@ -103,7 +104,7 @@ void hold_destroy(struct hold *h)
 
 bool hold_add(struct hold *h, const uint8_t *octets, size_t len, const struct return_address *from)
 {
-	if (h->closed || h->n == HOLD_QUERIES_MAX || len > HOLD_OCTETS_MAX)
+	if (h->closed || h->n == h->max || len > HOLD_OCTETS_MAX)
 		return false;
 
 	struct held *held = &h->held[h->n++];

@@ -5,20 +5,20 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/listener.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "server/accept.h"
 
 enum {
 	FRAME_OCTETS_MAX = 4096,       /* a query; more is no query of ours, and the connection is closed */
 	INPUT_OCTETS_MAX = 16384,      /* some 300 pipelined queries; the kernel keeps the rest */
 	OUTPUT_OCTETS_MAX = 64 * 1024, /* unsent answers before reading stops: the largest answer, once */
 	PENDING_MAX = 128,             /* queries of one connection that wait for an upstream */
-	ACCEPT_PAUSE_MS = 100,         /* when descriptors have run out */
 };
 
 struct connection {
@@ -39,9 +39,7 @@ struct tcp {
 	const struct server_options *options;
 	struct inbox *inbox;
 	struct dispatcher *dispatcher;
-	size_t n_listeners;
-	struct evconnlistener *listeners[SERVER_LISTEN_MAX];
-	struct event *accept_again;
+	struct acceptor *acceptor;
 	struct connections connections; /* idlest first */
 	unsigned n_connections;
 	uint8_t reply[DNS_MESSAGE_OCTETS_MAX];
@@ -250,21 +248,29 @@ static struct connection *open_connection(struct tcp *t, evutil_socket_t fd)
 	return c;
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int len,
-		      void *arg)
+static bool make_room(void *context)
 {
-	struct tcp *t = arg;
+	struct tcp *t = context;
+	struct connection *c = find_idlest(t);
+
+	if (c == NULL)
+		return false;
+	counter_add(t->dispatcher->row, COUNTER_TCP_CLOSED);
+	close_connection(c);
+	return true;
+}
+
+static void on_accept(void *context, int fd)
+{
+	struct tcp *t = context;
 	const int on = 1;
 
-	(void)listener;
-	(void)peer;
-	(void)len;
 	if (t->n_connections >= t->options->tcp_clients)
-		close_connection(find_idlest(t));
+		make_room(t);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	struct connection *c = open_connection(t, fd);
 	if (c == NULL) {
-		evutil_closesocket(fd);
+		close(fd);
 		return;
 	}
 	bufferevent_setcb(c->stream, on_read, on_written, on_event, c);
@@ -273,43 +279,10 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
 }
 
-/* Out of descriptors: the listener would report the waiting client again at once, and the loop would spin. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
-{
-	static const struct timeval pause = { .tv_usec = ACCEPT_PAUSE_MS * 1000 };
-	struct tcp *t = arg;
-
-	evconnlistener_disable(listener);
-	event_add(t->accept_again, &pause);
-}
-
-static void on_accept_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct tcp *t = arg;
-
-	(void)fd;
-	(void)what;
-	for (size_t i = 0; i < t->n_listeners; i++)
-		evconnlistener_enable(t->listeners[i]);
-}
-
-static int listen_on(struct tcp *t, int fd)
-{
-	/* The socket stays the caller's: no LEV_OPT_CLOSE_ON_FREE; it listens already: backlog 0. */
-	struct evconnlistener *l = evconnlistener_new(t->loop, on_accept, t, LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-
-	if (l == NULL)
-		return -ENOMEM;
-	evconnlistener_set_error_cb(l, on_accept_error);
-	t->listeners[t->n_listeners++] = l;
-	return 0;
-}
-
 int tcp_create(struct event_base *loop, const int *fds, size_t n, const struct server_options *o,
 	       struct inbox *inbox, struct dispatcher *dispatcher, struct tcp **ret)
 {
 	struct tcp *t = calloc(1, sizeof(*t));
-	int r = 0;
 
 	if (t == NULL)
 		return -ENOMEM;
@@ -318,23 +291,20 @@ int tcp_create(struct event_base *loop, const int *fds, size_t n, const struct s
 	t->inbox = inbox;
 	t->dispatcher = dispatcher;
 	TAILQ_INIT(&t->connections);
-	t->accept_again = evtimer_new(loop, on_accept_again, t);
-	if (t->accept_again == NULL)
-		r = -ENOMEM;
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = listen_on(t, fds[i]);
+	const struct accept_calls calls = { .taken = on_accept, .make_room = make_room, .context = t };
+	const int r =
+		acceptor_create(loop, fds, n, &dispatcher->guests, dispatcher->row, &calls, &t->acceptor);
 	if (r == 0)
 		*ret = t;
 	else
-		tcp_destroy(t);
+		free(t);
 	return r;
 }
 
 void tcp_stop_accepting(struct tcp *t)
 {
-	for (size_t i = 0; i < t->n_listeners; i++)
-		evconnlistener_free(t->listeners[i]);
-	t->n_listeners = 0;
+	acceptor_destroy(t->acceptor);
+	t->acceptor = NULL;
 }
 
 void tcp_destroy(struct tcp *t)
@@ -344,8 +314,6 @@ void tcp_destroy(struct tcp *t)
 	tcp_stop_accepting(t);
 	while (!TAILQ_EMPTY(&t->connections))
 		close_connection(TAILQ_FIRST(&t->connections));
-	if (t->accept_again != NULL)
-		event_free(t->accept_again);
 	free(t);
 }
 

@@ -18,14 +18,20 @@ enum {
 	STOP_CHECK_MS = 10,
 };
 
+/* What a reload changes. */
+struct change {
+	struct guests guests;
+	struct forward_options forward;
+};
+
 struct worker {
 	pthread_t thread;
 	bool started;
 	struct event_base *loop;
 	struct event *wakeup, *stop_check;
 	struct inbox inbox;
-	struct parcel forward; /* struct forward_options */
-	struct parcel stop;    /* anything: stop */
+	struct parcel change; /* struct change */
+	struct parcel stop;   /* anything: stop */
 	struct dispatcher dispatcher;
 	struct sockets sockets;
 	struct udp *udp;
@@ -99,6 +105,15 @@ static void on_stop_check(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(w->loop);
 }
 
+static void apply(struct worker *w, struct change *change)
+{
+	if (change == NULL)
+		return;
+	w->dispatcher.guests = change->guests;
+	forwarder_reload(w->dispatcher.forwarder, &change->forward); /* no memory: the old upstreams stay */
+	free(change);
+}
+
 static void on_wakeup(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -108,12 +123,7 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
 	inbox_drain(&w->inbox);
 	w->dispatcher.table = inbox_take(&w->inbox);
 	hold_retry(w->dispatcher.hold);
-
-	struct forward_options *forward = parcel_take(&w->forward);
-	if (forward != NULL)
-		forwarder_reload(w->dispatcher.forwarder,
-				 forward); /* without memory the old upstreams stay */
-	free(forward);
+	apply(w, parcel_take(&w->change));
 	if (parcel_take(&w->stop) != NULL && w->stop_at_ms == 0)
 		begin_to_stop(w);
 }
@@ -122,14 +132,15 @@ static int create_parts(struct worker *w, const struct server_options *o,
 			const struct forward_options *forward)
 {
 	const struct sockets *s = &w->sockets;
-	int r = forwarder_create(w->loop, forward, deliver, w, &w->dispatcher.forwarder);
+	struct dispatcher *d = &w->dispatcher;
+	int r = forwarder_create(w->loop, forward, d->row, deliver, w, &d->forwarder);
 
 	if (r == 0)
-		r = hold_create(w->loop, again, w, &w->dispatcher.hold);
+		r = hold_create(w->loop, o->hold_queries, again, w, &d->hold);
 	if (r == 0)
-		r = udp_create(w->loop, s->udp, s->n_udp, &w->inbox, &w->dispatcher, &w->udp);
+		r = udp_create(w->loop, s->udp, s->n_udp, &w->inbox, d, &w->udp);
 	if (r == 0)
-		r = tcp_create(w->loop, s->tcp, s->n_tcp, o, &w->inbox, &w->dispatcher, &w->tcp);
+		r = tcp_create(w->loop, s->tcp, s->n_tcp, o, &w->inbox, d, &w->tcp);
 	return r;
 }
 
@@ -147,7 +158,7 @@ static struct event_base *create_loop(void)
 }
 
 int worker_create(const struct server_options *o, const struct forward_options *forward,
-		  struct sockets *sockets, struct worker **ret)
+		  struct sockets *sockets, struct counters *counters, size_t i, struct worker **ret)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 
@@ -157,6 +168,9 @@ int worker_create(const struct server_options *o, const struct forward_options *
 	}
 	w->sockets = *sockets;
 	*sockets = (struct sockets){ 0 };
+	w->dispatcher.guests = o->guests;
+	w->dispatcher.counters = counters;
+	w->dispatcher.row = counters_row(counters, i);
 	int r = inbox_init(&w->inbox);
 	if (r == 0) {
 		w->loop = create_loop();
@@ -207,14 +221,15 @@ int worker_start(struct worker *w)
 	return -error;
 }
 
-int worker_reload(struct worker *w, const struct forward_options *forward)
+int worker_reload(struct worker *w, const struct server_options *o, const struct forward_options *forward)
 {
-	struct forward_options *copy = malloc(sizeof(*copy));
+	struct change *change = malloc(sizeof(*change));
 
-	if (copy == NULL)
+	if (change == NULL)
 		return -ENOMEM;
-	*copy = *forward;
-	free(parcel_put(&w->forward, copy));
+	change->guests = o->guests;
+	change->forward = *forward;
+	free(parcel_put(&w->change, change));
 	inbox_wake(&w->inbox);
 	return 0;
 }
@@ -248,7 +263,7 @@ void worker_destroy(struct worker *w)
 		event_free(w->stop_check);
 	if (w->loop != NULL)
 		event_base_free(w->loop);
-	free(parcel_take(&w->forward));
+	free(parcel_take(&w->change));
 	sockets_close(&w->sockets);
 	inbox_finish(&w->inbox);
 	free(w);

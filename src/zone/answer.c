@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "zone/answer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/counters.h"
 #include "model/freshness.h"
 #include "version.h"
 
@@ -27,6 +29,7 @@ struct reply {
 	const struct query *q;
 	const struct table *table;
 	const struct table_zone *zone;
+	const struct counters *counters;
 	struct section_counts counts;
 	uint64_t now_ms;
 	enum ede ede;
@@ -56,6 +59,7 @@ static void begin(struct reply *p, const struct answer_request *r, const struct 
 	*p = (struct reply){ .q = r->query,
 			     .table = r->table,
 			     .zone = zone,
+			     .counters = r->counters,
 			     .now_ms = r->now_ms,
 			     .ede = EDE_NONE,
 			     .ttl_max_s = UINT32_MAX,
@@ -286,6 +290,24 @@ static size_t write_set(struct answerer *a, struct reply *p, const struct block 
 	return finish(p, RCODE_NOERROR);
 }
 
+/* What is counted for the whole daemon, in one more text. */
+static void add_counters(struct reply *p, uint32_t ttl_s)
+{
+	char rdata[1 + CHARACTER_STRING_MAX + 1] = "?daemon"; /* the length comes first */
+	size_t len = strlen(rdata);
+
+	for (enum counter which = 0; which < COUNTERS; which++) {
+		const int more = snprintf(rdata + len, sizeof(rdata) - len, " %s=%" PRIu64,
+					  counter_name(which), counters_sum(p->counters, which));
+
+		if (more < 0 || (size_t)more >= sizeof(rdata) - len)
+			break;
+		len += (size_t)more;
+	}
+	rdata[0] = (char)(len - 1);
+	add_answer(p, RRTYPE_TXT, ttl_s, (const uint8_t *)rdata, len);
+}
+
 /* One TXT a registry: freshness that plain dig can see. */
 static size_t write_status(struct reply *p)
 {
@@ -312,6 +334,8 @@ static size_t write_status(struct reply *p)
 		rdata[0] = (uint8_t)len;
 		add_answer(p, RRTYPE_TXT, ttl_s, rdata, 1U + (size_t)len);
 	}
+	if (p->counters != NULL)
+		add_counters(p, ttl_s);
 	if (p->w.full)
 		set_truncated(p);
 	return finish(p, RCODE_NOERROR);

@@ -94,11 +94,11 @@ def measure(args, directory, conf, port):
     pid = spawn(os.path.join(args.build, "src", "phonebookd"), conf, log)
     answer = first_answer(port, f"service-{args.services}", args.instances)
     took_ms = (time.monotonic_ns() - begin) / 1e6
-    with open(log) as f:
-        lines = f.readlines()
     with open(f"/proc/{pid}/status") as f:
         memory = int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1)) // 1024
     end(pid)
+    with open(log) as f:
+        lines = f.readlines()
     restored = [moment(line) - wall_ms for line in lines if "state=restored" in line]
     listening = [moment(line) - wall_ms for line in lines if "event=listen" in line]
     if answer[3] & 15 != 0 or not restored:

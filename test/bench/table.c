@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 	const struct feed_options feed = {
 		.zones = &zone, .n_zones = 1, .registries = &registry, .n_registries = 1
 	};
-	struct inbox inbox = { 0 };
+	struct inbox inbox = { .wakeup = -1 };
 
 	if (!name_from_text("service.local", 13, &zone.origin) || inbox_init(&inbox) != 0)
 		fail("cannot start");

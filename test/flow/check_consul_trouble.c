@@ -245,7 +245,7 @@ START_TEST(a_refusal_changes_nothing)
 	planes_await_status(planes, "dc1", "state", "failing");
 	log_await(refusals[_i].logged);
 	planes_expect(planes, WEB, ONE);
-	planes_expect(planes, "none.service.local", "NXDOMAIN aa");
+	planes_expect(planes, "none.service.local", "NXDOMAIN aa ede 0");
 	add("web", 2);
 	fake_consul_set_mode(consul, FAKE_CONSUL_NORMAL);
 	planes_await(planes, WEB, BOTH);

@@ -276,7 +276,7 @@ START_TEST(with_all_down_all_stays)
 	planes_await_status(planes, "other", "state", "failing");
 	planes_expect(planes, "shop.service.local", "NOERROR aa; 2 A 10.1.0.1; 2 A 10.2.0.1; 2 A 10.3.0.1");
 	planes_expect(planes, "left.service.local", "NOERROR aa; 2 A 10.1.0.2");
-	planes_expect(planes, "none.service.local", "NXDOMAIN aa");
+	planes_expect(planes, "none.service.local", "NXDOMAIN aa ede 0");
 	fake_http_up(fake_consul_http(consul));
 	register_with("left", "10.1.0.3", 80, 1);
 	planes_await(planes, "left.service.local", "NOERROR aa; 2 A 10.1.0.2; 2 A 10.1.0.3");

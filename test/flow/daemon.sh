@@ -224,6 +224,13 @@ legacy.$Z A
 nosuch.$Z A
 END
 
+refreshes()
+{
+	kill -USR1 "$daemon" && wait_for 5 grep -q 'event=refresh' "$log"
+}
+check 'SIGUSR1 asks the registries again' refreshes
+check 'and it goes on answering' answers inventory.$Z
+
 # Reloads, each with something to do, until told to stop.
 keep_reloading()
 {

@@ -27,6 +27,7 @@ struct planes {
 	struct sockets sockets[SERVER_THREADS_MAX];
 	struct worker *workers[SERVER_THREADS_MAX];
 	unsigned n_workers;
+	struct counters *counters;
 	struct feeder *feeder;
 	atomic_bool ready;
 };
@@ -125,9 +126,11 @@ struct planes *planes_start(const char *format, ...)
 	va_end(values);
 	log_set_level(p->config->log_level);
 
+	p->counters = counters_create(p->n_workers);
+	ck_assert_ptr_nonnull(p->counters);
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		ck_assert_int_eq(worker_create(&p->config->server, &p->config->forward, &p->sockets[i],
-					       &p->workers[i]),
+					       p->counters, i, &p->workers[i]),
 				 0);
 		inboxes[i] = worker_inbox(p->workers[i]);
 	}
@@ -153,7 +156,7 @@ void planes_reload(struct planes *p, const char *format, ...)
 	struct config *new = read_config(p->port, format, values);
 	va_end(values);
 	for (unsigned i = 0; i < p->n_workers; i++)
-		ck_assert_int_eq(worker_reload(p->workers[i], &new->forward), 0);
+		ck_assert_int_eq(worker_reload(p->workers[i], &new->server, &new->forward), 0);
 	feeder_reload(p->feeder, new->feed);
 	new->feed = NULL;
 	config_destroy(new);
@@ -172,6 +175,7 @@ uint64_t planes_stop(struct planes *p)
 	feeder_destroy(p->feeder);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_destroy(p->workers[i]);
+	counters_destroy(p->counters);
 	close_sockets(p);
 	config_destroy(p->config);
 	free(p);
@@ -270,6 +274,32 @@ void planes_await_count(struct planes *p, const char *registry, const char *key,
 
 	ck_assert_msg(harness_wait(has_status, &w, CLIENT_LIMIT_MS), "%s of %s is %s and not %lu", key,
 		      registry, planes_status(p, registry, key), n);
+}
+
+unsigned long planes_counter(const struct planes *p, enum counter which)
+{
+	return counters_sum(p->counters, which);
+}
+
+struct wanted_counter {
+	const struct planes *planes;
+	enum counter which;
+	unsigned long n;
+};
+
+static bool has_counted(void *context)
+{
+	const struct wanted_counter *w = context;
+
+	return planes_counter(w->planes, w->which) >= w->n;
+}
+
+void planes_await_counter(const struct planes *p, enum counter which, unsigned long n)
+{
+	struct wanted_counter w = { p, which, n };
+
+	ck_assert_msg(harness_wait(has_counted, &w, CLIENT_LIMIT_MS), "%s is %lu and not %lu",
+		      counter_name(which), planes_counter(p, which), n);
 }
 
 /* --- log --- */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "harness.h"
+#include "model/counters.h"
 
 struct config;
 struct planes;
@@ -52,6 +53,12 @@ void planes_await_status(struct planes *p, const char *registry, const char *key
 
 /* The same for counters that go up: at least n. */
 void planes_await_count(struct planes *p, const char *registry, const char *key, unsigned long n);
+
+/* How often that was counted so far, by all workers. */
+unsigned long planes_counter(const struct planes *p, enum counter which);
+
+/* Waits until that is n at least, or fails the test. */
+void planes_await_counter(const struct planes *p, enum counter which, unsigned long n);
 
 /* From here to log_release() stderr is kept to be read. */
 void log_capture(void);

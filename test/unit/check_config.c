@@ -42,6 +42,9 @@ START_TEST(defaults_are_those_of_the_manual)
 	ck_assert_uint_eq(c->server.threads, 1);
 	ck_assert_uint_eq(c->server.tcp_clients, 256);
 	ck_assert_uint_eq(c->server.tcp_idle_ms, 10000);
+	ck_assert_uint_eq(c->server.guests.n, 0);
+	ck_assert_uint_eq(c->server.hold_queries, 256);
+	ck_assert_uint_eq(c->forward.jobs, 1024);
 	ck_assert_str_eq(c->user, "phonebook");
 	ck_assert_int_eq(c->log_level, LOG_INFO);
 	ck_assert_uint_eq(c->forward.n_upstreams, 0);
@@ -81,7 +84,8 @@ START_TEST(keys_at_the_top_arrive)
 	struct config *c = config_text_good(
 		"listen = { \"127.0.0.1:5353\", ::1 }\n"
 		"threads = 64 user = '' log-level = debug tcp-clients = 1 tcp-idle = 500ms\n"
-		"bootstrap = 192.0.2.9\n"
+		"bootstrap = 192.0.2.9 allow = { 10.0.0.0/8, 192.0.2.7, \"fd00::/8\" }\n"
+		"hold-queries = 0 forward-jobs = 8192\n"
 		"static a {} forward . { upstreams = { 192.0.2.1, '[2001:db8::1]:5300' } }\n");
 
 	ck_assert_uint_eq(c->server.n_listen, 2);
@@ -92,6 +96,12 @@ START_TEST(keys_at_the_top_arrive)
 	ck_assert_int_eq(c->log_level, LOG_DEBUG);
 	ck_assert_uint_eq(c->server.tcp_clients, 1);
 	ck_assert_uint_eq(c->server.tcp_idle_ms, 500);
+	ck_assert_uint_eq(c->server.guests.n, 3);
+	ck_assert_uint_eq(c->server.guests.networks[0].prefix, 8);
+	ck_assert_uint_eq(c->server.guests.networks[1].prefix, 32);
+	ck_assert_uint_eq(c->server.guests.networks[2].address.octets[0], 0xfd);
+	ck_assert_uint_eq(c->server.hold_queries, 0);
+	ck_assert_uint_eq(c->forward.jobs, 8192);
 	ck_assert_uint_eq(c->feed->n_bootstrap, 1);
 	expect_endpoint(&c->feed->bootstrap[0], "192.0.2.9:53");
 	ck_assert_uint_eq(c->forward.n_upstreams, 2);
@@ -338,6 +348,12 @@ static const struct {
 	{ "listen = \"[::1]:0\"", "listen: \"[::1]:0\" is not an IP address" },
 	{ "listen = \"127.0.0.1:65536\"", "is not an IP address" },
 	{ "listen = \"224.0.0.1\"", "listen: \"224.0.0.1\" is nobody's address" },
+	{ "allow = \"10.0.0.1/8\"", "allow: \"10.0.0.1/8\" is neither an IP address nor a network" },
+	{ "allow = {\n\"10.0.0.0/8\",\nfriends }", "FILE:3: allow: \"friends\" is neither" },
+	{ "allow = \"fe80::1%eth0\"", "allow: \"fe80::1%eth0\" is neither" },
+	{ "allow = {}", "FILE:1: an empty list" },
+	{ "hold-queries = 16385", "hold-queries: \"16385\" is not within 0 .. 16384" },
+	{ "forward-jobs = 0", "forward-jobs: \"0\" is not within 1 .. 8192" },
 	{ "listen = { 127.0.0.1, \"127.0.0.1:53\" }", "listen: 127.0.0.1:53 stands here twice" },
 	/* each element has its own line */
 	{ "listen = {\n127.0.0.1,\n0.0.0.0 }", "FILE:3: listen: 0.0.0.0:53 is no single address" },

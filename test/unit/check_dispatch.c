@@ -14,7 +14,7 @@
 #define SHOP    "shop.service.local"
 #define FOREIGN "www.example"
 
-enum { CROWD = 300, UDP_SOCKET = 77 };
+enum { CROWD = 300, WAITING = 256, UDP_SOCKET = 77 };
 
 static struct event_base *loop;
 static struct phone phone;
@@ -67,9 +67,9 @@ static void start(enum zone_data data)
 	table_builder_set_zone_data(phone.builder, 0, data);
 	phone_publish(&phone);
 	dispatcher = (struct dispatcher){ .table = phone.table, .answerer = phone.answerer };
-	ck_assert_int_eq(forwarder_create(loop, &no_upstreams, deliver, &delivered, &dispatcher.forwarder),
-			 0);
-	ck_assert_int_eq(hold_create(loop, again, NULL, &dispatcher.hold), 0);
+	ck_assert_int_eq(
+		forwarder_create(loop, &no_upstreams, NULL, deliver, &delivered, &dispatcher.forwarder), 0);
+	ck_assert_int_eq(hold_create(loop, WAITING, again, NULL, &dispatcher.hold), 0);
 }
 
 static void setup(void)
@@ -171,6 +171,136 @@ START_TEST(a_bad_query_gets_its_error)
 		}
 	}
 	ck_assert_uint_eq(delivered.n, 0);
+}
+END_TEST
+
+/* --- strangers --- */
+
+/* What a stranger gets for these octets; its length, 0 for nothing. */
+static size_t ask_as_stranger(const uint8_t *octets, size_t len)
+{
+	static uint8_t room[UDP_REPLY_OCTETS_MAX];
+	const struct return_address from = { .socket = UDP_SOCKET };
+	const struct arrival a = { .octets = octets, .len = len, .from = &from, .stranger = true };
+	size_t reply_len;
+
+	if (dispatch_query(&dispatcher, &a, room, sizeof(room), &reply_len) != DISPATCH_REPLY)
+		return 0;
+	reply.len = reply_len;
+	memcpy(reply.reply, room, reply_len);
+	return reply_len;
+}
+
+START_TEST(a_stranger_is_refused_whatever_is_asked)
+{
+	static const char *const names[] = { SHOP, FOREIGN, "none.service.local", "_status.service.local",
+					     "version.bind" };
+
+	start(_i % 2 == 0 ? ZONE_HEARD : ZONE_SILENT);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (int plain = 0; plain < 2; plain++) {
+			const struct question q = { .name = names[i],
+						    .type = (uint16_t)(_i < 2 ? 1 : 16),
+						    .class = i == 4 ? 3 : 0,
+						    .opcode = i == 0 && _i > 1 ? 4 : 0,
+						    .plain = plain };
+			uint8_t octets[CLIENT_QUERY_MAX];
+			const size_t len = client_write_query(&q, octets);
+
+			ck_assert_uint_le(ask_as_stranger(octets, len), len);
+			ck_assert_str_eq(client_text(&reply), "REFUSED");
+		}
+	}
+	ck_assert_uint_eq(delivered.n, 0);
+	hold_retry(dispatcher.hold);
+	ck_assert_uint_eq(n_again, 0);
+}
+END_TEST
+
+/* RFC 7830: padding leaves room for the reason, and then for the whole of it. */
+START_TEST(a_stranger_is_told_why_where_there_is_room)
+{
+	uint8_t octets[CLIENT_QUERY_MAX] = { 0 };
+	const size_t len = client_write_query(&(struct question){ .name = SHOP }, octets);
+	size_t last = len;
+
+	start(ZONE_HEARD);
+	for (uint16_t padding = 0; padding < 100; padding++) {
+		const size_t padded = len + 4U + padding;
+
+		put_u16(octets + len - 2, (uint16_t)(4 + padding));
+		put_u16(octets + len, 12);
+		put_u16(octets + len + 2, padding);
+		const size_t got = ask_as_stranger(octets, padded);
+		ck_assert_uint_le(got, padded);
+		ck_assert_uint_ge(got, last);
+		ck_assert_str_eq(client_text(&reply), padding < 2 ? "REFUSED" : "REFUSED ede 18");
+		last = got;
+	}
+	ck_assert_uint_gt(last, len + 6);
+}
+END_TEST
+
+/* Whoever forges the source of a packet must not gain by it. */
+START_TEST(no_stranger_gets_more_octets_than_came)
+{
+	enum { ROUNDS = 300000 };
+	uint8_t base[CLIENT_QUERY_MAX], octets[CLIENT_QUERY_MAX];
+	const size_t base_len = client_write_query(&(struct question){ .name = SHOP }, base);
+	unsigned n_answers = 0;
+	uint32_t random = 4711;
+
+	start(ZONE_HEARD);
+	for (int i = 0; i < ROUNDS; i++) {
+		size_t len = base_len;
+
+		memcpy(octets, base, sizeof(octets));
+		for (int flips = i % 6; flips > 0; flips--) {
+			random = random * 1664525 + 1013904223;
+			octets[(random >> 8) % base_len] = (uint8_t)(random >> 24);
+		}
+		if (i % 5 == 0)
+			len = (random >> 16) % (base_len + 40);
+		const size_t got = ask_as_stranger(octets, len);
+		ck_assert_uint_le(got, len);
+		n_answers += got > 0;
+		if (got > 0)
+			ck_assert_uint_eq(reply.reply[3] & 15, RCODE_REFUSED);
+	}
+	ck_assert_uint_gt(n_answers, ROUNDS / 4);
+	ck_assert_uint_eq(delivered.n, 0);
+}
+END_TEST
+
+START_TEST(what_is_met_is_counted)
+{
+	const struct question unknown = { .name = "none.service.local" };
+	struct counters *c = counters_create(1);
+	uint8_t octets[CLIENT_QUERY_MAX];
+	const size_t len = client_write_query(&unknown, octets);
+
+	start(ZONE_SILENT);
+	dispatcher.counters = c;
+	dispatcher.row = counters_row(c, 0);
+	for (int i = 0; i < WAITING + 3; i++)
+		dispatch(&unknown, false, PATIENCE_NEW);
+	for (int i = 0; i < 5; i++)
+		ask_as_stranger(octets, len);
+	ask_as_stranger(octets, 11);
+	octets[2] |= 0x80;
+	dispatch_octets(octets, len, false, PATIENCE_NEW);
+	ck_assert_uint_eq(counters_sum(c, COUNTER_HOLD_FULL), 3);
+	ck_assert_uint_eq(counters_sum(c, COUNTER_REFUSED), 5);
+	ck_assert_uint_eq(counters_sum(c, COUNTER_MALFORMED), 2);
+
+	ck_assert_int_eq(dispatch(&(struct question){ .name = "_status.service.local", .type = 16 }, false,
+				  PATIENCE_NEW),
+			 DISPATCH_REPLY);
+	ck_assert_msg(strstr(client_text(&reply),
+			     "\"daemon refused=5 malformed=2 tcp-closed=0 no-descriptor=0 "
+			     "hold-full=3 forward-full=0\"") != NULL,
+		      "%s", client_text(&reply));
+	counters_destroy(c);
 }
 END_TEST
 
@@ -344,7 +474,7 @@ START_TEST(without_room_to_wait_the_answer_is_what_it_is)
 	const struct question unknown = { .name = "none.service.local" };
 
 	start(ZONE_SILENT);
-	for (int i = 0; i < HOLD_QUERIES_MAX; i++)
+	for (int i = 0; i < WAITING; i++)
 		ck_assert_int_eq(dispatch(&unknown, false, PATIENCE_NEW), DISPATCH_HELD);
 	expect(&unknown, "SERVFAIL ede 14");
 }
@@ -390,12 +520,18 @@ int main(void)
 {
 	Suite *suite = suite_create("dispatch");
 	TCase *bad = add_case(suite, "bad");
+	TCase *strangers = add_case(suite, "strangers");
 	TCase *ours = add_case(suite, "ours");
 	TCase *foreign = add_case(suite, "foreign");
 	TCase *waiting = add_case(suite, "waiting");
 
 	tcase_add_test(bad, what_is_no_query_is_dropped);
 	tcase_add_test(bad, a_bad_query_gets_its_error);
+
+	tcase_add_loop_test(strangers, a_stranger_is_refused_whatever_is_asked, 0, 4);
+	tcase_add_test(strangers, a_stranger_is_told_why_where_there_is_room);
+	tcase_add_test(strangers, no_stranger_gets_more_octets_than_came);
+	tcase_add_test(strangers, what_is_met_is_counted);
 
 	tcase_add_loop_test(ours, own_names_are_answered_whatever_the_type, 0, 8);
 	tcase_add_test(ours, own_names_are_answered_in_class_in_only);

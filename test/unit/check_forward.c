@@ -112,7 +112,9 @@ static void script(int which, const struct fake_script *s)
 
 static struct forward_options options_of(size_t n, uint64_t try_ms, uint64_t deadline_ms)
 {
-	struct forward_options o = { .n_upstreams = n, .try_ms = try_ms, .deadline_ms = deadline_ms };
+	struct forward_options o = {
+		.n_upstreams = n, .try_ms = try_ms, .deadline_ms = deadline_ms, .jobs = POOL
+	};
 
 	for (size_t i = 0; i < n; i++)
 		ck_assert(endpoint_from_text("127.0.0.1", fake_upstream_port(fakes[i]), &o.upstreams[i]));
@@ -121,7 +123,7 @@ static struct forward_options options_of(size_t n, uint64_t try_ms, uint64_t dea
 
 static void create_forwarder(const struct forward_options *o)
 {
-	ck_assert_int_eq(forwarder_create(loop, o, deliver, &got, &forwarder), 0);
+	ck_assert_int_eq(forwarder_create(loop, o, NULL, deliver, &got, &forwarder), 0);
 }
 
 static void start(size_t n_upstreams, uint64_t try_ms, uint64_t deadline_ms)

@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +29,36 @@ static int in_child(int (*check)(void))
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+/* One of the sets in /proc/self/status; all bits when it is not there. */
+static unsigned long long capabilities(const char *set)
+{
+	unsigned long long value = ~0ULL;
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[256];
+
+	while (status != NULL && fgets(line, sizeof(line), status) != NULL) {
+		if (strncmp(line, set, strlen(set)) == 0)
+			value = strtoull(line + strlen(set) + 1, NULL, 16);
+	}
+	if (status != NULL)
+		fclose(status);
+	return value;
+}
+
+/* What is left in any case: 0, or the number of what is not as it should be. */
+static int find_rights(bool bounding_too)
+{
+	static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd" };
+
+	for (int i = 0; i < (bounding_too ? 5 : 4); i++) {
+		if (capabilities(sets[i]) != 0)
+			return 20 + i;
+	}
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return 30;
+	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 31;
 }
 
 static int drop_to_nobody(void)
@@ -51,10 +85,10 @@ static int drop_to_nobody(void)
 	}
 	if (setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0 || setgroups(0, NULL) == 0)
 		return 6;
-	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 7;
+	return find_rights(true);
 }
 
-/* Whether or not the tests run as root: only no_new_privs changes. */
+/* Whether or not the tests run as root: who we are does not change. */
 static int stay(void)
 {
 	const uid_t uid = getuid();
@@ -64,7 +98,7 @@ static int stay(void)
 		return 1;
 	if (getuid() != uid || geteuid() != uid)
 		return 2;
-	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 3;
+	return find_rights(uid == 0);
 }
 
 /* Somebody who is not root has nothing to drop, so the user need not exist either. */
@@ -79,7 +113,39 @@ static int drop_without_root(void)
 		return 2;
 	if (getuid() != uid)
 		return 3;
-	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 4;
+	return find_rights(false);
+}
+
+/* As systemd starts us: not root, with the one right to bind port 53. */
+static int drop_ambient(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct bind_only[2] = {
+		{ 1U << CAP_NET_BIND_SERVICE, 1U << CAP_NET_BIND_SERVICE, 1U << CAP_NET_BIND_SERVICE }
+	};
+	char error[PRIVILEGES_ERROR_MAX];
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setgid(65534) != 0 || setuid(65534) != 0 ||
+	    syscall(SYS_capset, &header, bind_only) != 0 ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) != 0)
+		return 1;
+	if (capabilities("CapAmb") != 1U << CAP_NET_BIND_SERVICE)
+		return 2;
+	if (privileges_drop("phonebook", error) != 0)
+		return 3;
+	return find_rights(false);
+}
+
+/* Root without capabilities cannot become anybody else, nor get them back by executing a program. */
+static int stay_powerless(void)
+{
+	char error[PRIVILEGES_ERROR_MAX];
+
+	if (privileges_drop("", error) != 0)
+		return 1;
+	if (setuid(65534) == 0 || setgroups(0, NULL) == 0)
+		return 2;
+	return system("grep -Eq '^CapEff:[[:space:]]*0+$' /proc/self/status") == 0 ? 0 : 3;
 }
 
 static int refuse_unknown_user(void)
@@ -121,13 +187,25 @@ START_TEST(root_is_no_user_to_drop_to)
 }
 END_TEST
 
-START_TEST(an_empty_user_changes_nothing_but_no_new_privs)
+START_TEST(rights_a_service_manager_gave_are_dropped)
+{
+	ck_assert_int_eq(in_child(drop_ambient), 0);
+}
+END_TEST
+
+START_TEST(root_that_stays_has_no_power)
+{
+	ck_assert_int_eq(in_child(stay_powerless), 0);
+}
+END_TEST
+
+START_TEST(an_empty_user_changes_nothing_but_rights)
 {
 	ck_assert_int_eq(in_child(stay), 0);
 }
 END_TEST
 
-START_TEST(without_root_only_no_new_privs_is_set)
+START_TEST(without_root_only_rights_are_dropped)
 {
 	ck_assert_int_eq(in_child(drop_without_root), 0);
 }
@@ -138,14 +216,16 @@ int main(void)
 	Suite *suite = suite_create("privileges");
 	TCase *any = tcase_create("anybody");
 
-	tcase_add_test(any, an_empty_user_changes_nothing_but_no_new_privs);
-	tcase_add_test(any, without_root_only_no_new_privs_is_set);
+	tcase_add_test(any, an_empty_user_changes_nothing_but_rights);
+	tcase_add_test(any, without_root_only_rights_are_dropped);
 	suite_add_tcase(suite, any);
 	if (geteuid() == 0) { /* only root has something to give up */
 		TCase *root = tcase_create("root");
 
 		tcase_add_test(root, root_becomes_the_user_for_good);
 		tcase_add_test(root, unknown_users_are_refused_with_a_remedy);
+		tcase_add_test(root, rights_a_service_manager_gave_are_dropped);
+		tcase_add_test(root, root_that_stays_has_no_power);
 		tcase_add_test(root, root_is_no_user_to_drop_to);
 		suite_add_tcase(suite, root);
 	}
