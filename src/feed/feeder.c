@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "feed/plan.h"
@@ -173,9 +173,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	plan_sweep_hosts(f->plan);
-#ifdef __GLIBC__
-	malloc_trim(0); /* what reading a large list took is lent to the kernel until the next one */
-#endif
+	heap_trim(); /* what reading a large list took is lent to the kernel until the next one */
 }
 
 /* --- plans --- */

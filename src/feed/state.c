@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "feed/state_writer.h"
 #include "model/freshness.h"
@@ -24,6 +26,10 @@ enum {
 
 	RENEW_MS = 10000, /* what data that is true now may look older after a restart than it was */
 	RETRY_MAX_MS = 60000,
+
+	/* A file of that size becomes a snapshot and a table of so many times its size. */
+	LARGE_OCTETS = 1 << 20,
+	TABLE_SHARE = 15,
 };
 
 /* What there is to write about one registry. */
@@ -370,8 +376,11 @@ static void note_loaded(struct entry *e, const struct state_head *h, struct snap
 
 static int read_entry(const struct entry *e, const char *path, struct state_head *head, struct snapshot **ret)
 {
-	int r = state_file_read(path, head, ret);
+	struct stat st;
 
+	if (stat(path, &st) == 0 && st.st_size >= LARGE_OCTETS && st.st_size < UINT32_MAX)
+		heap_expect((size_t)st.st_size * TABLE_SHARE);
+	int r = state_file_read(path, head, ret);
 	if (r == -ENOTDIR)
 		return -ENOENT; /* what is wrong with the directory has been told */
 	if (r == 0 && (strcmp(head->kind, e->head.kind) != 0 || strcmp(head->name, e->head.name) != 0)) {

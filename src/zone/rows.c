@@ -215,17 +215,38 @@ static void encode_glue(struct rows *r)
 	}
 }
 
+/* As rdata_from_srv(), without a struct name between: there is one for every instance. */
+static size_t write_srv(const struct rows *r, const struct row *row, uint8_t rdata[RDATA_OCTETS_MAX])
+{
+	const struct instance *in = row->instance;
+	char *label = (char *)rdata + 7;
+	struct name target;
+
+	if (instance_host(in) != NULL)
+		return name_target(r, row, &target)
+			       ? rdata_from_srv(in->priority, in->weight, in->port, &target, rdata)
+			       : 0;
+	const size_t len = r->addr.len > 0 ? label_from_address(row->at, label) : 0;
+	if (len == 0 || 1 + len + r->addr.len > NAME_OCTETS_MAX)
+		return 0;
+	put_u16(rdata, in->priority);
+	put_u16(rdata + 2, in->weight);
+	put_u16(rdata + 4, in->port);
+	rdata[6] = (uint8_t)len;
+	memcpy(rdata + 7 + len, r->addr.octets, r->addr.len);
+	return 7 + len + r->addr.len;
+}
+
 static uint32_t add_srv(struct rows *r, const struct row *row)
 {
 	const struct instance *in = row->instance;
 	uint8_t rdata[RDATA_OCTETS_MAX];
-	struct name target;
+	const size_t len = write_srv(r, row, rdata);
 
-	if (!name_target(r, row, &target)) {
+	if (len == 0) {
 		r->error = -ENAMETOOLONG;
 		return ROW_WITHOUT_SRV;
 	}
-	const size_t len = rdata_from_srv(in->priority, in->weight, in->port, &target, rdata);
 	const uint32_t rr = block_add_rr(r->block, RRTYPE_SRV, r->ttl_s, rdata, len, in->weight);
 	block_set_glue(r->block, rr, row->glue);
 	r->items[r->n_items] =
