@@ -12,8 +12,16 @@ enum { RRSET_RRS_MAX = UINT16_MAX };
 
 void *rows_allocate(struct rows *r, size_t n, size_t size)
 {
-	void *memory = r->error == 0 ? arena_alloc(&r->arena, (n + 1) * size) : NULL;
+	const size_t align = alignof(max_align_t), octets = ((n + 1) * size + align - 1) & ~(align - 1);
+	void *memory = NULL;
 
+	if (r->error == 0 && octets <= sizeof(r->room->octets) - r->room_used) {
+		memory = memset(r->room->octets + r->room_used, 0, octets);
+		r->room_used += octets;
+		return memory;
+	}
+	if (r->error == 0)
+		memory = arena_alloc(&r->arena, (n + 1) * size);
 	if (memory == NULL && r->error == 0)
 		r->error = -ENOMEM;
 	return memory;
@@ -170,8 +178,7 @@ static bool name_target(const struct rows *r, const struct row *row, struct name
 
 	if (host != NULL)
 		return name_from_text(host, strlen(host), ret);
-	*ret = r->addr;
-	return ret->len > 0 && name_prepend(ret, label, label_from_address(row->at, label));
+	return r->addr.len > 0 && name_join(label, label_from_address(row->at, label), &r->addr, ret);
 }
 
 static uint32_t add_glue(struct rows *r, const struct row *row)
@@ -259,10 +266,10 @@ static void take_members(struct rows *r, const struct selection *selection)
 		sort_items(r->rows, r->n, sizeof(*r->rows), compare_rows);
 }
 
-void rows_init(struct rows *r, struct block_builder *block, const struct zone_options *z, uint32_t ttl_s,
-	       const struct selection *selection)
+void rows_init(struct rows *r, struct rows_room *room, struct block_builder *block,
+	       const struct zone_options *z, uint32_t ttl_s, const struct selection *selection)
 {
-	*r = (struct rows){ .block = block, .ttl_s = ttl_s, .addr = z->origin };
+	*r = (struct rows){ .room = room, .block = block, .ttl_s = ttl_s, .addr = z->origin };
 	if (!name_prepend(&r->addr, "addr", 4))
 		r->addr.len = 0;
 	take_members(r, selection);

@@ -15,6 +15,7 @@ write_conf() # TTL
 	cat >"$conf" <<-END
 		listen = { "127.0.0.1:$port" }
 		user = ""
+		state-dir = ""
 		tcp-idle = 2s
 
 		zone "service.local" {
