@@ -360,10 +360,10 @@ START_TEST(a_full_disk_keeps_what_was_there_until_there_is_room)
 	keep(first, FRESHNESS_NOW, "");
 	await_written(1);
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &full), 0);
+	setrlimit(RLIMIT_FSIZE, &full); /* Check writes files, too: nothing of it until that is over */
 	keep(second, FRESHNESS_NOW, "");
 	turn_for(1300);
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	setrlimit(RLIMIT_FSIZE, &before);
 	ck_assert_uint_eq(count_written(), 1);
 	expect(first, 0, "");
 	keep(second, FRESHNESS_NOW, "");
