@@ -28,6 +28,9 @@ const char *address_to_text(const struct address *a, char ret[ADDRESS_TEXT_MAX])
  * nothing without an interface. */
 bool address_is_usable(const struct address *a);
 
+/* 127.0.0.0/8 and ::1. */
+bool address_is_loopback(const struct address *a);
+
 /* A socket address, in the smallest room that holds both families. */
 struct endpoint {
 	union {

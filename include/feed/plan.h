@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "feed/feeder.h"
+#include "feed/home.h"
 #include "feed/resolve.h"
 #include "model/inbox.h"
 
@@ -26,6 +27,8 @@ struct state;
 struct plan_context {
 	struct event_base *loop;
 	struct resolver *resolver;
+	const struct home *home;
+	struct prober *prober;
 	struct random *random;
 	struct state *state; /* what is on the disk, and where what is believed goes */
 	struct inbox *const *inboxes;
@@ -67,8 +70,21 @@ bool plan_is_ready(const struct plan *p);
 /* Warns, for each registry whose first round has not ended, that nobody waits for it any longer. */
 void plan_log_missing(const struct plan *p);
 
+/* As publisher_look() and publisher_place_changed(). */
+void plan_look(struct plan *p);
+void plan_place_changed(struct plan *p, const struct address *address, uint16_t port, bool is_silent,
+			const char *reason);
+
 /* Takes in again the services with instances known by host name. */
 void plan_update_hosts(struct plan *p);
+
+/* Takes in again the services of which near instances are preferred: this host is in other subnets. */
+void plan_update_near(struct plan *p);
+
+/* Takes in again the services with instances that are kept out no more; to be called when
+ * plan_next_release_ms() says (UINT64_MAX: never). */
+void plan_release(struct plan *p);
+uint64_t plan_next_release_ms(const struct plan *p);
 
 /* Forgets the host names nobody names any more. */
 void plan_sweep_hosts(struct plan *p);

@@ -3,9 +3,9 @@
  *
  *   places wanted --connect(), one after the other, in random pauses--> silent or not --> changed()
  *
- * A place is an address and a TCP port. A registry may list an instance that hangs, that this host cannot
+ * A place is an address and a TCP port. A registry may list an instance that is gone, that this host cannot
  * reach, or whose address somebody else has got meanwhile: a connection that is refused or never established
- * tells. What is sent is nothing. Feeder thread only.
+ * tells. What is sent is nothing (feed/attempt.h). Feeder thread only.
  */
 #ifndef PHONEBOOK_FEED_PROBE_H
 #define PHONEBOOK_FEED_PROBE_H
@@ -31,20 +31,24 @@ struct probe_options {
 	unsigned max;         /* places */
 };
 
-/* changed: this place has fallen silent, or is so no more. It may not destroy the prober. */
+/* This place has fallen silent, or is so no more; why, for people. It may not destroy the prober. */
+typedef void (*probe_changed_fn)(void *context, const struct address *address, uint16_t port, bool is_silent,
+				 const char *reason);
+
+/* -ENOMEM. */
 int prober_create(struct event_base *loop, struct random *random, const struct probe_options *o,
-		  void (*changed)(void *context, const struct address *address, uint16_t port), void *context,
-		  struct prober **ret);
+		  probe_changed_fn changed, void *context, struct prober **ret);
 
 void prober_destroy(struct prober *p); /* NULL is fine */
 
 /* Other options from now on; what is known of places stays. */
 void prober_set(struct prober *p, const struct probe_options *o);
 
-/* Between begin and end every place is named that is wanted; the others are forgotten at the end. Beyond the
- * number of places allowed, those named last are not probed, and counted. */
+/* Between begin and end every place is named that is wanted; the others are forgotten at the end, and those
+ * of them that were silent are told as changed. Beyond the number of places allowed, those named last are not
+ * probed, and counted. A new place is probed somewhere within the interval, or soon: within a tenth of it. */
 void prober_begin(struct prober *p);
-void prober_want(struct prober *p, const struct address *address, uint16_t port);
+void prober_want(struct prober *p, const struct address *address, uint16_t port, bool soon);
 void prober_end(struct prober *p);
 
 /* For how long, in milliseconds and at least 1, a silent place has been so; 0: it is not. */
@@ -52,7 +56,11 @@ uint64_t prober_unreachable_ms(const struct prober *p, const struct address *add
 			       uint64_t now_ms);
 
 struct probe_counts {
-	uint64_t places, silent, refused_by_limit, connected, failed;
+	uint64_t places, silent;
+	uint64_t refused_by_limit; /* places named last time, and not probed */
+	uint64_t connected, failed;
+	uint64_t not_tried; /* for want of descriptors, ports, leave: says nothing of the place */
+	uint64_t held_back; /* failures that were enough, but nobody else was heard meanwhile */
 };
 
 void prober_count(const struct prober *p, struct probe_counts *ret);

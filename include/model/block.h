@@ -10,6 +10,7 @@
 #ifndef PHONEBOOK_MODEL_BLOCK_H
 #define PHONEBOOK_MODEL_BLOCK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include "base/address.h"
 #include "base/buffer.h"
 #include "model/freshness.h"
+#include "model/zone_counts.h"
 #include "wire/dns.h"
 #include "wire/name.h"
 
@@ -62,11 +64,13 @@ struct owner {
 /* What all owners of a block have in common. */
 struct block_options {
 	bool failed_open; /* nothing was healthy enough, so everything is answered */
+	bool notes_asked; /* block_note_asked() counts */
 	uint32_t negative_ttl_s;
 	uint32_t address_limit;
 	uint64_t registries; /* whose data this is, one bit each */
 	uint64_t true_ms;    /* it was true until then at most; 0: as its registries say */
 	struct age_limits age;
+	uint32_t instances[LEFT_OUT_REASONS]; /* of the service: how many are answered, and not */
 };
 
 struct block {
@@ -74,7 +78,37 @@ struct block {
 	uint32_t n_owners;
 	uint32_t owners_at; /* offset of n_owners offsets */
 	bool dropped;       /* the table builder's note */
+
+	/* When it was asked for last, in seconds of clock_ms(); 0: never. The one thing in a block that
+	 * changes after it was sealed: by serving threads, read by the feeder, and nothing else depends on
+	 * it. */
+	_Atomic uint32_t asked_s;
 };
+
+/* Somebody asks for the service (any thread). Within one second only the first one writes, so that the
+ * threads do not take the block's first line from each other. */
+static inline void block_note_asked(const struct block *b, uint64_t now_ms)
+{
+	if (!b->options.notes_asked)
+		return;
+	/* Blocks come from malloc(); const is what they are for everybody else. */
+	_Atomic uint32_t *asked_s = &((struct block *)(uintptr_t)b)->asked_s;
+	const uint32_t now_s = (uint32_t)(now_ms / 1000);
+	if (atomic_load_explicit(asked_s, memory_order_relaxed) != now_s)
+		atomic_store_explicit(asked_s, now_s, memory_order_relaxed);
+}
+
+static inline uint32_t block_asked_s(const struct block *b)
+{
+	return atomic_load_explicit(&b->asked_s, memory_order_relaxed);
+}
+
+/* The block takes the place of another. What is asked of that one from now on is not noted: of a service that
+ * is in use the next query is not far. */
+static inline void block_inherit_asked(struct block *b, const struct block *before)
+{
+	atomic_store_explicit(&b->asked_s, block_asked_s(before), memory_order_relaxed);
+}
 
 static inline const struct rr *block_rr(const struct block *b, uint32_t offset)
 {

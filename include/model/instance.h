@@ -90,6 +90,10 @@ void instance_release(const struct instance *in);
  * 0 means that both are one and the same, whatever else is said of them. */
 int instance_compare(const struct instance *a, const struct instance *b);
 
+/* By address or host, and port: where it is, which is what makes it the same in two registries, whatever they
+ * call it. Instances sorted by instance_compare() are sorted by this too. */
+int instance_compare_place(const struct instance *a, const struct instance *b);
+
 /* What is said of the instance but its metadata, as octets: equal for equal instances only. */
 const void *instance_content(const struct instance *in, size_t *len);
 

@@ -32,6 +32,7 @@ struct table_zone {
 	uint32_t ttl_s, negative_ttl_s;
 	uint64_t registries;
 	struct age_limits age;
+	const struct zone_board *board; /* NULL: nothing is counted */
 };
 
 struct table {

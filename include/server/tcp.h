@@ -20,11 +20,12 @@
 
 struct event_base;
 struct tcp;
+struct udp;
 
 /* Accepts on the listening, non-blocking sockets; they stay the caller's. Everything is borrowed until
- * tcp_destroy(). */
+ * tcp_destroy(). However many queries come over TCP, datagrams are served in between. */
 int tcp_create(struct event_base *loop, const int *fds, size_t n, const struct server_options *o,
-	       struct inbox *inbox, struct dispatcher *dispatcher, struct tcp **ret);
+	       struct inbox *inbox, struct dispatcher *dispatcher, struct udp *udp, struct tcp **ret);
 
 /* Closes all connections. NULL is fine. */
 void tcp_destroy(struct tcp *t);

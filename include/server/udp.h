@@ -15,6 +15,9 @@ int udp_create(struct event_base *loop, const int *fds, size_t n, struct inbox *
 	       struct dispatcher *dispatcher, struct udp **ret);
 void udp_destroy(struct udp *u); /* NULL is fine */
 
+/* Answers a batch of what has arrived, if anything has: for who has much else to do. */
+void udp_serve(struct udp *u);
+
 /* Answers what has arrived and not been read yet: for the last moment before the end. */
 void udp_drain(struct udp *u);
 

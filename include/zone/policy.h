@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "model/snapshot.h"
+#include "model/zone_counts.h"
 #include "zone/options.h"
 
 enum { POLICY_ADDRESSES_MAX = 16 }; /* of one instance known by host name */
@@ -25,8 +26,8 @@ struct policy_facts {
 	/* The addresses known for a host name: their number, at most POLICY_ADDRESSES_MAX. */
 	size_t (*addresses)(void *context, const char *host, struct address ret[POLICY_ADDRESSES_MAX]);
 
-	/* Whether the instance has changed too often of late. */
-	bool (*is_flapping)(void *context, const char *service, const struct instance *i);
+	/* Whether the instance, as that registry knows it, has changed too often of late. */
+	bool (*is_flapping)(void *context, const char *service, unsigned registry, const struct instance *i);
 
 	/* For how long, in milliseconds, nobody has answered there; 0: somebody has, or it was not tried. */
 	uint64_t (*unreachable_ms)(void *context, const struct address *address, uint16_t port);
@@ -36,18 +37,6 @@ struct policy_facts {
 
 	const char *zone_of_host; /* NULL: unknown, so that nobody is in it */
 	void *context;
-};
-
-/* Why an instance is not answered. */
-enum left_out {
-	LEFT_OUT_NOT,         /* it is */
-	LEFT_OUT_ADDRESS,     /* its host name has no address so far */
-	LEFT_OUT_REGISTRY,    /* a registry before has the same place */
-	LEFT_OUT_HEALTH,      /* others are healthier */
-	LEFT_OUT_FLAPPING,    /* it changed too often of late */
-	LEFT_OUT_UNREACHABLE, /* nobody answers there */
-	LEFT_OUT_FAR,         /* enough others are near */
-	LEFT_OUT_REASONS,
 };
 
 /* A word for people: "health", "unreachable", ... */

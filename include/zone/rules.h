@@ -9,14 +9,18 @@
 
 #include "zone/policy.h"
 
+/* Whether an instance of that health is answered even while there are healthier ones. */
+bool rules_is_healthy(enum health_rule rule, uint8_t health);
+
 /* The unhealthy, or, when there are no others, all but the best; sets failed_open then. */
 void rules_health(struct selection *s, enum health_rule rule);
 
 /* Those that change all the time, unless all do. */
 void rules_flapping(struct selection *s, const char *service, const struct policy_facts *facts);
 
-/* Those nobody answers at, never more than half: those first that have been silent longest. Single addresses
- * of an instance with several as well, but for the last one. -ENOMEM. */
+/* Those nobody answers at: first those that have been silent longest, and never more than half, be it of the
+ * instances or of the addresses. Single addresses of an instance with several as well. UDP is not judged.
+ * -ENOMEM. */
 int rules_reachability(struct selection *s, const struct policy_facts *facts);
 
 /* Those that are not near, if enough are. */

@@ -57,6 +57,13 @@ bool address_is_usable(const struct address *a)
 	return !(o[0] == 0xfe && (o[1] & 0xc0) == 0x80);
 }
 
+bool address_is_loopback(const struct address *a)
+{
+	static const uint8_t six[16] = { [15] = 1 };
+
+	return a->len == 4 ? a->octets[0] == 127 : memcmp(a->octets, six, sizeof(six)) == 0;
+}
+
 bool hostport_from_text(const char *text, size_t len, struct hostport *ret)
 {
 	const char *const end = text + len;

@@ -92,6 +92,16 @@ static void check_age(struct config_tree *t, struct config_block *b, const struc
 	}
 }
 
+/* Nobody is in the zone of a host that has none: all are answered, which is not what was meant. */
+static void check_near(struct config_tree *t, struct config_block *b, const struct feed_options *feed)
+{
+	const struct config_text *near = config_block_get(b, "near")->first;
+
+	if (near != NULL && strcmp(near->text, "zone") == 0 && feed->zone_of_host == NULL && t->n_errors == 0)
+		config_warn(t, near->file, near->line,
+			    "near: without zone-of-host no instance is near, and all are answered");
+}
+
 /* What is wrong with the name of a zone, given those that came before it; false when it has been reported. */
 static bool read_origin(struct config_tree *t, const struct config_block *b, const struct feed_options *feed,
 			const struct config_block *const *before, struct name *ret)
@@ -135,6 +145,7 @@ static void build_zones(struct config_tree *t, struct feed_options *feed)
 		config_block_store(t, b, &feed->arena, z);
 		build_order(t, b, feed, &feed->arena, z);
 		check_age(t, b, feed, z, z->answer.age.stale_after_ms);
+		check_near(t, b, feed);
 		blocks[feed->n_zones++] = b;
 	}
 }
@@ -223,6 +234,7 @@ static void build_sorted(struct config_tree *t, struct feed_options *feed, struc
 					b->title, placed[i - 1].block->file, placed[i - 1].block->line);
 		build_service(t, &placed[i], &feed->arena, &services[i]);
 		check_age(t, b, feed, z, services[i].answer.age.stale_after_ms);
+		check_near(t, b, feed);
 		if (z->n_services++ == 0)
 			z->services = &services[i];
 	}

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 enum {
-	ACCEPT_MS = 5000, /* the rounds that are asked for at the same time end within that */
+	ACCEPT_MS = 5000,           /* the rounds that are asked for at the same time end within that */
 	INHERITED_MAX_MS = 3600000, /* what was true an hour ago is no better than nothing */
 };
 

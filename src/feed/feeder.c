@@ -11,16 +11,20 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "feed/home.h"
 #include "feed/plan.h"
+#include "feed/probe.h"
 #include "feed/resolve.h"
 #include "feed/schedule.h"
 #include "feed/state.h"
 
 enum {
+	RELEASE_MS = 100,    /* at least between two looks at who is kept out */
 	RECLAIM_MS = 100,    /* a serving thread acknowledges a table within one turn of its loop */
 	RETRY_MS = 1000,     /* when there was no memory for a table */
 	HOSTS_MS = 10,       /* many host names change together, e.g. at the start */
 	READY_MAX_MS = 5000, /* systemd gives up on us after 90 s, a registry may be given minutes */
+	LOOK_MS = 1000,      /* who has just begun to ask for a service waits no longer for the first probe */
 	SWEEP_MS = 60000,    /* host names nobody names any more are asked for that much longer at most */
 	STATE_STOP_MS = 700, /* of the second that a stop may take */
 	OLD_PLANS_MAX =
@@ -31,16 +35,19 @@ struct feeder {
 	struct event_base *loop;
 	struct inbox calls; /* only its wake-up is used */
 	struct parcel reload, refresh, stop;
-	struct event *wakeup, *publish, *reclaim, *sweep, *hosts, *patience;
+	struct event *wakeup, *publish, *reclaim, *sweep, *look, *hosts, *patience, *release;
 	struct inbox **inboxes;
 	size_t n_inboxes;
 	struct random random;
 	struct resolver *resolver; /* outlives plans: what it has resolved is still good after a reload */
+	struct home *home;         /* so does where the host is */
+	struct prober *prober;     /* so does it: what it knows of places is */
 	struct state *state;
 	struct plan *plan;
 	struct plan *old[OLD_PLANS_MAX]; /* whose tables may still be read */
 	size_t n_old;
 	uint64_t hosts_took_us, publish_took_us; /* the last time */
+	uint64_t released_ms;
 	pthread_t thread;
 	bool started;
 	bool short_of_memory; /* told */
@@ -85,6 +92,19 @@ static void on_patience(evutil_socket_t fd, short what, void *arg)
 	tell_ready(f);
 }
 
+/* Every change ends in a new table: so this is when the next one is due, too. */
+static void arm_release(struct feeder *f)
+{
+	const uint64_t next_ms = plan_next_release_ms(f->plan), now_ms = clock_ms();
+	const uint64_t soonest_ms = f->released_ms + RELEASE_MS;
+	const uint64_t due_ms = next_ms > soonest_ms ? next_ms : soonest_ms;
+
+	if (next_ms == UINT64_MAX)
+		event_del(f->release);
+	else
+		arm(f->release, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
 /* Once when it begins, however often it is tried again, and once when it is over. */
 static void log_memory(struct feeder *f, bool is_short)
 {
@@ -109,6 +129,7 @@ static void on_publish(evutil_socket_t fd, short what, void *arg)
 	f->publish_took_us = clock_work_us() - start_us;
 	if (!event_pending(f->reclaim, EV_TIMEOUT, NULL))
 		arm(f->reclaim, RECLAIM_MS);
+	arm_release(f);
 	if (plan_is_ready(f->plan))
 		tell_ready(f);
 }
@@ -119,6 +140,27 @@ static void publish_soon(void *context)
 	struct feeder *f = context;
 
 	event_active(f->publish, EV_TIMEOUT, 1);
+}
+
+/* --- what changes without a registry --- */
+
+static void on_release(evutil_socket_t fd, short what, void *arg)
+{
+	struct feeder *f = arg;
+
+	(void)fd;
+	(void)what;
+	f->released_ms = clock_ms();
+	plan_release(f->plan);
+	publish_soon(f);
+}
+
+static void home_changed(void *context)
+{
+	struct feeder *f = context;
+
+	plan_update_near(f->plan);
+	publish_soon(f);
 }
 
 static void on_reclaim(evutil_socket_t fd, short what, void *arg)
@@ -176,12 +218,33 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	heap_trim(); /* what reading a large list took is lent to the kernel until the next one */
 }
 
+/* --- places where nobody answers --- */
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct feeder *f = arg;
+
+	(void)fd;
+	(void)what;
+	plan_look(f->plan);
+}
+
+static void place_changed(void *context, const struct address *address, uint16_t port, bool is_silent,
+			  const char *reason)
+{
+	struct feeder *f = context;
+
+	plan_place_changed(f->plan, address, port, is_silent, reason);
+}
+
 /* --- plans --- */
 
 static int make_plan(struct feeder *f, struct feed_options *options, struct state *state, struct plan **ret)
 {
 	const struct plan_context c = { .loop = f->loop,
 					.resolver = f->resolver,
+					.home = f->home,
+					.prober = f->prober,
 					.random = &f->random,
 					.state = state,
 					.inboxes = f->inboxes,
@@ -196,6 +259,7 @@ static void reload(struct feeder *f, struct feed_options *options)
 {
 	const struct endpoint *bootstrap = options->bootstrap;
 	const size_t n_bootstrap = options->n_bootstrap;
+	const struct probe_options *probe = &options->probe;
 	struct state *state = f->state;
 	struct plan *new;
 	int r = 0;
@@ -215,6 +279,7 @@ static void reload(struct feeder *f, struct feed_options *options)
 	}
 	/* Without memory the servers of before are asked: wrong only where they changed. */
 	resolver_reload(f->resolver, bootstrap, n_bootstrap);
+	prober_set(f->prober, probe);
 	plan_retire(f->plan);
 	f->old[f->n_old++] = f->plan;
 	f->plan = new;
@@ -223,6 +288,7 @@ static void reload(struct feeder *f, struct feed_options *options)
 	f->state = state;
 	plan_update_hosts(new); /* it was made with the servers of before, who may have been none */
 	plan_start(new);
+	plan_look(new); /* from here on it is told what changes */
 	publish_soon(f);
 }
 
@@ -247,7 +313,7 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
 
 static int create_events(struct feeder *f)
 {
-	const struct timeval sweep = clock_timeval(SWEEP_MS);
+	const struct timeval sweep = clock_timeval(SWEEP_MS), look = clock_timeval(LOOK_MS);
 
 	f->loop = event_base_new();
 	if (f->loop == NULL)
@@ -257,10 +323,13 @@ static int create_events(struct feeder *f)
 	f->reclaim = evtimer_new(f->loop, on_reclaim, f);
 	f->hosts = evtimer_new(f->loop, on_hosts, f);
 	f->patience = evtimer_new(f->loop, on_patience, f);
+	f->release = evtimer_new(f->loop, on_release, f);
 	f->sweep = event_new(f->loop, -1, EV_PERSIST, on_sweep, f);
+	f->look = event_new(f->loop, -1, EV_PERSIST, on_look, f);
 	if (f->wakeup == NULL || f->publish == NULL || f->reclaim == NULL || f->hosts == NULL ||
-	    f->patience == NULL || f->sweep == NULL || event_add(f->wakeup, NULL) < 0 ||
-	    event_add(f->sweep, &sweep) < 0)
+	    f->patience == NULL || f->release == NULL || f->sweep == NULL || f->look == NULL ||
+	    event_add(f->wakeup, NULL) < 0 || event_add(f->sweep, &sweep) < 0 ||
+	    event_add(f->look, &look) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -292,7 +361,11 @@ int feeder_create(struct feed_options *o, struct inbox *const inboxes[], size_t 
 	if (r == 0)
 		r = create_events(f);
 	if (r == 0)
+		r = home_create(f->loop, home_changed, f, &f->home);
+	if (r == 0)
 		r = resolver_create(f->loop, o->bootstrap, o->n_bootstrap, host_changed, f, &f->resolver);
+	if (r == 0)
+		r = prober_create(f->loop, &f->random, &o->probe, place_changed, f, &f->prober);
 	if (r == 0)
 		r = state_create(f->loop, o->state_dir, &f->state);
 	if (r == 0)
@@ -364,9 +437,12 @@ void feeder_destroy(struct feeder *f)
 	plan_destroy(f->plan);
 	for (size_t i = 0; i < f->n_old; i++)
 		plan_destroy(f->old[i]);
+	prober_destroy(f->prober);
 	resolver_destroy(f->resolver);
+	home_destroy(f->home);
 	feed_options_destroy(parcel_take(&f->reload));
-	struct event *events[] = { f->wakeup, f->publish, f->reclaim, f->hosts, f->patience, f->sweep };
+	struct event *events[] = { f->wakeup,   f->publish, f->reclaim, f->hosts,
+				   f->patience, f->release, f->sweep,   f->look };
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i] != NULL)
 			event_free(events[i]);

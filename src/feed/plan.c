@@ -104,7 +104,7 @@ static void source_changed(void *context, const struct snapshot *before, const s
 
 	if (new != old) {
 		p->snapshots[s->index] = snapshot_keep(new);
-		publisher_update(p->publisher, before, after);
+		publisher_update(p->publisher, s->index, before, after);
 		snapshot_release(old);
 	}
 	p->context.changed(p->context.context);
@@ -343,8 +343,10 @@ static int add_publisher(struct plan *p, const struct plan *previous)
 		.snapshots = p->snapshots,
 		.freshness = p->freshness,
 		.resolver = p->context.resolver,
+		.home = p->context.home,
 		.true_ms = source_true_ms,
 		.context = p,
+		.prober = p->context.prober,
 		.inboxes = p->context.inboxes,
 		.n_inboxes = p->context.n_inboxes,
 		.previous = previous != NULL ? previous->publisher : NULL,
@@ -374,6 +376,19 @@ bool plan_is_read(const struct plan *p)
 	return false;
 }
 
+void plan_look(struct plan *p)
+{
+	if (publisher_look(p->publisher))
+		p->context.changed(p->context.context);
+}
+
+void plan_place_changed(struct plan *p, const struct address *address, uint16_t port, bool is_silent,
+			const char *reason)
+{
+	if (publisher_place_changed(p->publisher, address, port, is_silent, reason))
+		p->context.changed(p->context.context);
+}
+
 void plan_update_hosts(struct plan *p)
 {
 	publisher_update_hosts(p->publisher);
@@ -382,6 +397,21 @@ void plan_update_hosts(struct plan *p)
 void plan_sweep_hosts(struct plan *p)
 {
 	publisher_sweep_hosts(p->publisher);
+}
+
+void plan_update_near(struct plan *p)
+{
+	publisher_update_near(p->publisher);
+}
+
+void plan_release(struct plan *p)
+{
+	publisher_release(p->publisher, clock_ms());
+}
+
+uint64_t plan_next_release_ms(const struct plan *p)
+{
+	return publisher_next_release_ms(p->publisher);
 }
 
 /* --- life --- */

@@ -1,37 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "feed/publisher.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "feed/publisher_parts.h"
 #include "model/dictionary.h"
 #include "model/table_builder.h"
 #include "zone/compose.h"
-#include "zone/policy.h"
-
-/* A service of one zone that has a block. */
-struct served {
-	const char *name; /* follows the struct */
-	struct block *block;
-};
-
-struct publisher_zone {
-	const struct zone_options *options;
-	uint16_t index;           /* in the table: longest origin first */
-	struct dictionary served; /* of struct served */
-};
-
-struct publisher {
-	struct publisher_options o;
-	struct table_builder *builder;
-	struct publisher_zone *zones; /* in the order of the options */
-	size_t n_zones;
-	bool incomplete; /* memory ran out: everything has to be taken in again */
-};
 
 static struct served *add_served(struct publisher_zone *z, const char *name)
 {
@@ -40,7 +20,7 @@ static struct served *add_served(struct publisher_zone *z, const char *name)
 
 	if (s == NULL)
 		return NULL;
-	s->block = NULL;
+	*s = (struct served){ .zone = z };
 	s->name = memcpy(s + 1, name, size);
 	if (dictionary_add(&z->served, s->name, s) != 0) {
 		free(s);
@@ -50,13 +30,6 @@ static struct served *add_served(struct publisher_zone *z, const char *name)
 }
 
 /* --- one service --- */
-
-static size_t addresses_of(void *context, const char *host, struct address ret[POLICY_ADDRESSES_MAX])
-{
-	static_assert((int)POLICY_ADDRESSES_MAX == (int)RESOLVER_ADDRESSES_MAX, "one array serves both");
-
-	return resolver_watch(context, host, ret);
-}
 
 /* A name that belongs to another, longer zone is that zone's alone. */
 static bool is_shadowed(const struct publisher *p, const struct publisher_zone *z, const char *service)
@@ -90,13 +63,28 @@ static uint64_t true_until(const struct publisher *p, uint64_t registries, const
 	return oldest_ms;
 }
 
+/* What was served of it by the configuration before; NULL: nothing, or it is not to be probed. */
+static const struct served *find_before(const struct publisher *p, const struct publisher_zone *z,
+					const char *name)
+{
+	const struct publisher *before = p->o.previous;
+
+	for (size_t i = 0; before != NULL && i < before->n_zones; i++) {
+		if (name_equal(&before->zones[i].options->origin, &z->options->origin)) {
+			const struct served *s = dictionary_find(&before->zones[i].served, name);
+
+			return s != NULL && s->asked.block != NULL ? s : NULL;
+		}
+	}
+	return NULL;
+}
+
 /* The service's block as of now; NULL in ret when no registry of the zone knows it. */
 static int make_block(const struct publisher *p, const struct publisher_zone *z, const char *name,
-		      struct block **ret)
+		      bool is_asked, struct block **ret)
 {
-	const struct policy_facts facts = { .addresses = addresses_of, .context = p->o.resolver };
 	struct selection selection;
-	int r = policy_select(z->options, p->o.snapshots, name, &facts, &selection);
+	int r = publisher_select(p, z, name, is_asked, &selection);
 
 	*ret = NULL;
 	selection.true_ms = true_until(p, selection.registries, name);
@@ -106,17 +94,41 @@ static int make_block(const struct publisher *p, const struct publisher_zone *z,
 	return r;
 }
 
-/* s: what is served of it now, or NULL. */
-static int replace(struct publisher *p, struct publisher_zone *z, struct served *s, const char *name,
-		   struct block *block)
+/* Takes what a block has into the counts, or out of them again. */
+static void count_block(struct zone_counts *c, const struct block *b, uint64_t sign)
+{
+	if (b == NULL)
+		return;
+	c->services += sign;
+	c->failed_open += b->options.failed_open ? sign : 0;
+	for (size_t i = 0; i < LEFT_OUT_REASONS; i++)
+		c->instances[i] += sign * b->options.instances[i];
+}
+
+static void set_asked(struct publisher *p, struct served *s, const struct served *before)
+{
+	if (before != NULL)
+		s->asked.is_asked = before->asked.is_asked;
+	asked_set(&p->asked, &s->asked, s->block);
+}
+
+/* s: what is served of it now, or NULL; before: s, or what was served of it before a reload. */
+static int replace(struct publisher *p, struct publisher_zone *z, struct served *s,
+		   const struct served *before, const char *name, struct block *block)
 {
 	if (s == NULL && block == NULL)
 		return 0;
 	if (s == NULL && (s = add_served(z, name)) == NULL)
 		return -ENOMEM;
+	if (block != NULL && before != NULL && before->block != NULL)
+		block_inherit_asked(block, before->block);
 	const int r = table_builder_replace(p->builder, s->block, block);
-	if (r == 0)
+	if (r == 0) {
+		count_block(&z->counts, s->block, (uint64_t)-1);
+		count_block(&z->counts, block, 1);
 		s->block = block;
+		set_asked(p, s, before);
+	}
 	if (s->block == NULL) {
 		dictionary_remove(&z->served, s->name);
 		free(s);
@@ -138,11 +150,12 @@ static void log_fail_open(const struct publisher_zone *z, const char *name, cons
 			      : "ends");
 }
 
-static void update_service(struct publisher *p, struct publisher_zone *z, const char *name)
+void publisher_update_in(struct publisher *p, struct publisher_zone *z, const char *name)
 {
 	struct served *s = dictionary_find(&z->served, name);
+	const struct served *before = s != NULL ? s : find_before(p, z, name);
 	struct block *block;
-	int r = make_block(p, z, name, &block);
+	int r = make_block(p, z, name, before != NULL && before->asked.is_asked, &block);
 
 	if (r == -ENAMETOOLONG || r == -EFBIG) {
 		char zone[NAME_TEXT_MAX];
@@ -160,7 +173,7 @@ static void update_service(struct publisher *p, struct publisher_zone *z, const 
 	if (r == 0 && block != NULL)
 		log_fail_open(z, name, s != NULL ? s->block : NULL, block);
 	if (r == 0)
-		r = replace(p, z, s, name, block);
+		r = replace(p, z, s, before, name, block);
 	if (r != 0) {
 		block_destroy(block);
 		p->incomplete = true;
@@ -172,12 +185,33 @@ static void update_everywhere(void *context, const char *name)
 	struct publisher *p = context;
 
 	for (size_t i = 0; i < p->n_zones; i++)
-		update_service(p, &p->zones[i], name);
+		publisher_update_in(p, &p->zones[i], name);
 }
 
-void publisher_update(struct publisher *p, const struct snapshot *before, const struct snapshot *after)
+/* One registry says something else. */
+struct change {
+	struct publisher *publisher;
+	size_t registry;
+	const struct snapshot *before, *after;
+	uint64_t now_ms;
+};
+
+static void note_and_update(void *context, const char *name)
 {
-	snapshot_compare(before, after, update_everywhere, p);
+	const struct change *c = context;
+	struct publisher *p = c->publisher;
+
+	for (size_t i = 0; i < p->n_zones; i++)
+		dampers_note(p->zones[i].dampers, c->registry, name, c->before, c->after, c->now_ms);
+	update_everywhere(p, name);
+}
+
+void publisher_update(struct publisher *p, size_t registry, const struct snapshot *before,
+		      const struct snapshot *after)
+{
+	struct change c = { p, registry, before, after, clock_ms() };
+
+	snapshot_compare(before, after, note_and_update, &c);
 }
 
 void publisher_update_service(struct publisher *p, const char *service)
@@ -241,37 +275,96 @@ void publisher_set_zone_data(struct publisher *p, size_t zone, enum zone_data da
 	table_builder_set_zone_data(p->builder, p->zones[zone].index, data);
 }
 
-/* Services that vanished while memory was short are in no snapshot any more, only among those served. Their
- * names are copied, because an update may end what is walked over. */
-static void update_served(struct publisher *p, struct publisher_zone *z)
+static bool is_any(const struct answer_options *o)
+{
+	(void)o;
+	return true;
+}
+
+/* Takes in again those that are served now. Their names are copied, because an update may end what is walked
+ * over. */
+static void update_served(struct publisher *p, struct publisher_zone *z,
+			  bool (*wanted)(const struct answer_options *o))
 {
 	struct buffer names = { 0 };
 	const struct served *s;
 
 	for (size_t at = 0; (s = dictionary_next(&z->served, &at)) != NULL;)
 		buffer_add(&names, s->name, strlen(s->name) + 1);
-	for (size_t at = 0; at < names.len; at += strlen((const char *)names.octets + at) + 1)
-		update_service(p, z, (const char *)names.octets + at);
+	for (size_t at = 0; at < names.len; at += strlen((const char *)names.octets + at) + 1) {
+		const char *name = (const char *)names.octets + at;
+
+		if (wanted(zone_options_for(z->options, name)))
+			publisher_update_in(p, z, name);
+	}
 	buffer_finish(&names);
 }
 
 static void update_all(struct publisher *p)
 {
 	p->incomplete = false;
+	/* Services that vanished while memory was short are in no snapshot any more. */
 	for (size_t i = 0; i < p->n_zones; i++)
-		update_served(p, &p->zones[i]);
+		update_served(p, &p->zones[i], is_any);
 	for (size_t r = 0; r < p->o.feed->n_registries; r++) {
 		if (p->o.snapshots[r] != NULL)
-			publisher_update(p, NULL, p->o.snapshots[r]);
+			snapshot_compare(NULL, p->o.snapshots[r], update_everywhere, p);
 	}
+}
+
+static bool is_by_subnet(const struct answer_options *o)
+{
+	return o->near == NEAR_SUBNET;
+}
+
+void publisher_update_near(struct publisher *p)
+{
+	for (size_t i = 0; i < p->n_zones; i++)
+		update_served(p, &p->zones[i], is_by_subnet);
+}
+
+struct release {
+	struct publisher *publisher;
+	struct publisher_zone *zone;
+};
+
+static void update_released(void *context, const char *name)
+{
+	const struct release *r = context;
+
+	publisher_update_in(r->publisher, r->zone, name);
+}
+
+void publisher_release(struct publisher *p, uint64_t now_ms)
+{
+	for (size_t i = 0; i < p->n_zones; i++) {
+		struct release r = { p, &p->zones[i] };
+
+		dampers_release(p->zones[i].dampers, now_ms, update_released, &r);
+	}
+}
+
+uint64_t publisher_next_release_ms(const struct publisher *p)
+{
+	uint64_t next_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < p->n_zones; i++) {
+		const uint64_t one_ms = dampers_next_ms(p->zones[i].dampers);
+
+		next_ms = one_ms < next_ms ? one_ms : next_ms;
+	}
+	return next_ms;
 }
 
 bool publisher_publish(struct publisher *p)
 {
 	const struct table *table;
 
+	publisher_update_due(p);
 	if (p->incomplete)
 		update_all(p);
+	for (size_t i = 0; i < p->n_zones; i++)
+		zone_board_set(p->zones[i].board, &p->zones[i].counts);
 	if (table_builder_is_changed(p->builder)) {
 		if (table_builder_seal(p->builder, &table) != 0)
 			return false;
@@ -313,9 +406,11 @@ static uint16_t rank_zone(const struct feed_options *feed, size_t zone)
 	return rank;
 }
 
-static struct table_zone describe_zone(const struct zone_options *z)
+static struct table_zone describe_zone(const struct publisher_zone *of)
 {
+	const struct zone_options *z = of->options;
 	struct table_zone t = { .origin = z->origin,
+				.board = of->board,
 				.n_labels = (uint8_t)name_count_labels(&z->origin),
 				.data = z->n_registries > 0 ? ZONE_SILENT : ZONE_HEARD,
 				.ttl_s = z->answer.ttl_s,
@@ -346,6 +441,27 @@ static int add_apex(struct publisher *p, const struct publisher_zone *z)
 	return r;
 }
 
+/* What was known of instances in the zone of that name before a reload. */
+static const struct dampers *find_dampers(const struct publisher *p, const struct name *origin)
+{
+	for (size_t i = 0; p != NULL && i < p->n_zones; i++) {
+		if (name_equal(&p->zones[i].options->origin, origin))
+			return p->zones[i].dampers;
+	}
+	return NULL;
+}
+
+static int create_zone(const struct publisher *p, size_t i, struct publisher_zone *z)
+{
+	z->options = &p->o.feed->zones[i];
+	z->index = rank_zone(p->o.feed, i);
+	z->board = zone_board_create();
+	if (z->board == NULL)
+		return -ENOMEM;
+	return dampers_create(p->o.feed, z->options, find_dampers(p->o.previous, &z->options->origin),
+			      &z->dampers);
+}
+
 static int create_zones(struct publisher *p)
 {
 	const struct feed_options *feed = p->o.feed;
@@ -356,9 +472,8 @@ static int create_zones(struct publisher *p)
 	for (size_t i = 0; r == 0 && i < feed->n_zones; i++) {
 		struct publisher_zone *z = &p->zones[p->n_zones++];
 
-		z->options = &feed->zones[i];
-		z->index = rank_zone(feed, i);
-		zones[z->index] = describe_zone(z->options);
+		r = create_zone(p, i, z);
+		zones[z->index] = describe_zone(z);
 	}
 	if (r == 0)
 		r = table_builder_create(zones, p->n_zones, p->o.freshness,
@@ -376,12 +491,14 @@ int publisher_create(const struct publisher_options *o, struct publisher **ret)
 	if (p == NULL)
 		return -ENOMEM;
 	p->o = *o;
+	asked_init(&p->asked);
 	const int r = create_zones(p);
 	if (r != 0) {
 		publisher_destroy(p);
 		return r;
 	}
 	update_all(p);
+	p->o.previous = NULL;
 	*ret = p;
 	return 0;
 }
@@ -399,9 +516,13 @@ void publisher_destroy(struct publisher *p)
 {
 	if (p == NULL)
 		return;
-	for (size_t i = 0; i < p->n_zones; i++)
-		free_served(&p->zones[i]);
+	asked_finish(&p->asked);
 	table_builder_destroy(p->builder);
+	for (size_t i = 0; i < p->n_zones; i++) {
+		free_served(&p->zones[i]);
+		dampers_destroy(p->zones[i].dampers);
+		zone_board_destroy(p->zones[i].board);
+	}
 	free(p->zones);
 	free(p);
 }

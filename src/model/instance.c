@@ -138,7 +138,7 @@ static int compare_text(const char *a, const char *b)
 	return strcmp(a, b);
 }
 
-int instance_compare(const struct instance *a, const struct instance *b)
+int instance_compare_place(const struct instance *a, const struct instance *b)
 {
 	int r = (int)a->address.len - (int)b->address.len;
 
@@ -148,6 +148,13 @@ int instance_compare(const struct instance *a, const struct instance *b)
 		r = compare_text(instance_host(a), instance_host(b));
 	if (r == 0)
 		r = (int)a->port - (int)b->port;
+	return r;
+}
+
+int instance_compare(const struct instance *a, const struct instance *b)
+{
+	int r = instance_compare_place(a, b);
+
 	if (r == 0)
 		r = (int)a->protocol - (int)b->protocol;
 	if (r == 0)

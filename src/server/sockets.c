@@ -47,6 +47,8 @@ static int prepare(int fd, const struct endpoint *at, bool shared)
 		r = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (r == 0 && bind(fd, &at->at.generic, at->len) < 0)
 		r = -errno;
+	if (r == 0 && !shared)
+		r = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	return r;
 }
 
@@ -61,7 +63,7 @@ static int open_socket(const struct endpoint *at, int type, bool shared, int *re
 		r = prepare(fd, at, shared);
 	if (r == 0 && type == SOCK_DGRAM)
 		enlarge_buffer(fd);
-	if (r == 0 && type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0)
+	if (r == 0 && type == SOCK_STREAM && shared && listen(fd, SOMAXCONN) < 0)
 		r = -errno;
 	if (r != 0 && fd >= 0)
 		close(fd);
@@ -71,25 +73,21 @@ static int open_socket(const struct endpoint *at, int type, bool shared, int *re
 }
 
 /* SO_REUSEPORT would let a second daemon of the same user share our address, and every other query would go
- * to it: so the address must be free for one without. */
+ * to it: so the address must be free for one without. The first socket for datagrams is that one, and shares
+ * afterwards: one that was closed again would take queries along. For connections there is one that only
+ * tries, and does not listen. */
 static int check_free(const struct endpoint *at)
 {
-	static const int types[] = { SOCK_DGRAM, SOCK_STREAM };
-	int r = 0;
+	int fd, r = open_socket(at, SOCK_STREAM, false, &fd);
 
-	for (size_t i = 0; r == 0 && i < 2; i++) {
-		int fd;
-
-		r = open_socket(at, types[i], false, &fd);
-		if (r == 0)
-			close(fd);
-	}
+	if (r == 0)
+		close(fd);
 	return r;
 }
 
-static int open_pair(const struct endpoint *at, struct sockets *ret)
+static int open_pair(const struct endpoint *at, bool first, struct sockets *ret)
 {
-	int r = open_socket(at, SOCK_DGRAM, true, &ret->udp[ret->n_udp]);
+	int r = open_socket(at, SOCK_DGRAM, !first, &ret->udp[ret->n_udp]);
 
 	if (r != 0)
 		return r;
@@ -111,7 +109,7 @@ int sockets_open(const struct server_options *o, struct sockets *ret, unsigned n
 		*failed = &o->listen[i];
 		r = check_free(&o->listen[i]);
 		for (unsigned thread = 0; r == 0 && thread < n; thread++)
-			r = open_pair(&o->listen[i], &ret[thread]);
+			r = open_pair(&o->listen[i], thread == 0, &ret[thread]);
 	}
 	return r;
 }

@@ -13,12 +13,17 @@
 
 #include "base/clock.h"
 #include "server/accept.h"
+#include "server/udp.h"
 
 enum {
 	FRAME_OCTETS_MAX = 4096,       /* a query; more is no query of ours, and the connection is closed */
 	INPUT_OCTETS_MAX = 16384,      /* some 300 pipelined queries; the kernel keeps the rest */
 	OUTPUT_OCTETS_MAX = 64 * 1024, /* unsent answers before reading stops: the largest answer, once */
 	PENDING_MAX = 128,             /* queries of one connection that wait for an upstream */
+
+	/* A crowd that sends all it can, and what it sends within one turn of the loop, would keep datagrams
+	 * waiting for a quarter of a second; so many queries are answered in less than a millisecond. */
+	QUERIES_BETWEEN = 64,
 };
 
 struct connection {
@@ -40,6 +45,8 @@ struct tcp {
 	struct inbox *inbox;
 	struct dispatcher *dispatcher;
 	struct acceptor *acceptor;
+	struct udp *udp;
+	unsigned n_queries;
 	struct connections connections; /* idlest first */
 	unsigned n_connections;
 	uint8_t reply[DNS_MESSAGE_OCTETS_MAX];
@@ -147,6 +154,8 @@ static bool answer_input(struct connection *c)
 		answer(c, query, len, now_ms);
 		evbuffer_drain(input, 2 + len);
 		restart_idle_timer(c);
+		if (++c->tcp->n_queries % QUERIES_BETWEEN == 0)
+			udp_serve(c->tcp->udp);
 	}
 	c->busy = false;
 	return frame != FRAME_BAD;
@@ -215,14 +224,15 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 		close_connection(c);
 }
 
-/* The idlest that waits for no answer; the idlest of all when each does. */
+/* The idlest that waits for nobody but itself; the idlest of all when each does. Answers that it does not
+ * take are no reason to keep it: a crowd that never reads would make everybody else look idle. */
 static struct connection *find_idlest(const struct tcp *t)
 {
 	struct connection *c;
 
 	TAILQ_FOREACH(c, &t->connections, link)
 	{
-		if (c->pending == 0 && unsent(c) == 0)
+		if (c->pending == 0)
 			return c;
 	}
 	return TAILQ_FIRST(&t->connections);
@@ -280,7 +290,7 @@ static void on_accept(void *context, int fd)
 }
 
 int tcp_create(struct event_base *loop, const int *fds, size_t n, const struct server_options *o,
-	       struct inbox *inbox, struct dispatcher *dispatcher, struct tcp **ret)
+	       struct inbox *inbox, struct dispatcher *dispatcher, struct udp *udp, struct tcp **ret)
 {
 	struct tcp *t = calloc(1, sizeof(*t));
 
@@ -290,6 +300,7 @@ int tcp_create(struct event_base *loop, const int *fds, size_t n, const struct s
 	t->options = o;
 	t->inbox = inbox;
 	t->dispatcher = dispatcher;
+	t->udp = udp;
 	TAILQ_INIT(&t->connections);
 	const struct accept_calls calls = { .taken = on_accept, .make_room = make_room, .context = t };
 	const int r =

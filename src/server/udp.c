@@ -158,6 +158,12 @@ void udp_destroy(struct udp *u)
 	free(u);
 }
 
+void udp_serve(struct udp *u)
+{
+	for (size_t i = 0; i < u->n; i++)
+		serve(&u->sockets[i]);
+}
+
 void udp_drain(struct udp *u)
 {
 	for (size_t i = 0; i < u->n; i++) {

@@ -140,7 +140,7 @@ static int create_parts(struct worker *w, const struct server_options *o,
 	if (r == 0)
 		r = udp_create(w->loop, s->udp, s->n_udp, &w->inbox, d, &w->udp);
 	if (r == 0)
-		r = tcp_create(w->loop, s->tcp, s->n_tcp, o, &w->inbox, d, &w->tcp);
+		r = tcp_create(w->loop, s->tcp, s->n_tcp, o, &w->inbox, d, w->udp, &w->tcp);
 	return r;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "zone/answer.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +8,13 @@
 #include "model/counters.h"
 #include "model/freshness.h"
 #include "version.h"
+#include "zone/status.h"
 
 enum {
 	A_RR_OCTETS = 16,      /* the smallest RR we write: it bounds how many can fit */
 	STALE_TTL_S = 1,       /* nobody should hold on to what may be wrong */
 	GLUE_SEEN_SIZE = 8192, /* a power of two above twice the SRVs of the largest message */
 	POINTER_MAX = 0x3fff,  /* how far a compression pointer reaches (RFC 1035 section 4.1.4) */
-	CHARACTER_STRING_MAX = 255,
 };
 
 struct answerer {
@@ -290,52 +289,29 @@ static size_t write_set(struct answerer *a, struct reply *p, const struct block 
 	return finish(p, RCODE_NOERROR);
 }
 
-/* What is counted for the whole daemon, in one more text. */
-static void add_counters(struct reply *p, uint32_t ttl_s)
-{
-	char rdata[1 + CHARACTER_STRING_MAX + 1] = "?daemon"; /* the length comes first */
-	size_t len = strlen(rdata);
-
-	for (enum counter which = 0; which < COUNTERS; which++) {
-		const int more = snprintf(rdata + len, sizeof(rdata) - len, " %s=%" PRIu64,
-					  counter_name(which), counters_sum(p->counters, which));
-
-		if (more < 0 || (size_t)more >= sizeof(rdata) - len)
-			break;
-		len += (size_t)more;
-	}
-	rdata[0] = (char)(len - 1);
-	add_answer(p, RRTYPE_TXT, ttl_s, (const uint8_t *)rdata, len);
-}
-
-/* One TXT a registry: freshness that plain dig can see. */
-static size_t write_status(struct reply *p)
+static void add_text(struct reply *p, const char *text, size_t len)
 {
 	const uint32_t ttl_s = p->zone->ttl_s < STALE_TTL_S ? p->zone->ttl_s : STALE_TTL_S;
+	uint8_t rdata[1 + STATUS_TEXT_MAX];
 
-	for (uint64_t left = p->zone->registries; left != 0; left &= left - 1) {
-		uint8_t rdata[1 + CHARACTER_STRING_MAX + 1];
-		struct freshness_view v;
-		char age[32] = "none";
+	rdata[0] = (uint8_t)len;
+	memcpy(rdata + 1, text, len);
+	add_answer(p, RRTYPE_TXT, ttl_s, rdata, 1 + len);
+}
 
-		freshness_view(p->table->freshness, (size_t)__builtin_ctzll(left), p->now_ms, &v);
-		if (v.spoken)
-			snprintf(age, sizeof(age), "%llu.%llus", (unsigned long long)(v.age_ms / 1000),
-				 (unsigned long long)(v.age_ms % 1000 / 100));
-		int len = snprintf((char *)rdata + 1, sizeof(rdata) - 1,
-				   "registry=%.63s kind=%s state=%s age=%s%s services=%llu instances=%llu "
-				   "dropped=%llu held=%llu failures=%llu",
-				   v.name, v.kind, registry_state_to_text(v.state), age,
-				   v.restored ? " from=disk" : "", (unsigned long long)v.services,
-				   (unsigned long long)v.instances, (unsigned long long)v.dropped,
-				   (unsigned long long)v.held, (unsigned long long)v.failures);
-		if (len > CHARACTER_STRING_MAX)
-			len = CHARACTER_STRING_MAX;
-		rdata[0] = (uint8_t)len;
-		add_answer(p, RRTYPE_TXT, ttl_s, rdata, 1U + (size_t)len);
-	}
+/* What goes on, for plain dig to see: one TXT a registry, one for the zone, one for the daemon. */
+static size_t write_status(struct reply *p)
+{
+	char text[STATUS_TEXT_MAX + 1];
+
+	for (uint64_t left = p->zone->registries; left != 0; left &= left - 1)
+		add_text(p, text,
+			 status_of_registry(p->table->freshness, (size_t)__builtin_ctzll(left), p->now_ms,
+					    text));
+	if (p->zone->board != NULL)
+		add_text(p, text, status_of_zone(p->zone, text));
 	if (p->counters != NULL)
-		add_counters(p, ttl_s);
+		add_text(p, text, status_of_daemon(p->counters, text));
 	if (p->w.full)
 		set_truncated(p);
 	return finish(p, RCODE_NOERROR);
@@ -364,6 +340,7 @@ static size_t write_owner(struct answerer *a, struct reply *p, const struct owne
 	const uint16_t qtype = p->q->qtype;
 	const bool is_apex = p->q->n_labels == p->zone->n_labels;
 
+	block_note_asked(block, p->now_ms);
 	if (!mark_block(p, block))
 		return write_failure(p);
 	if (is_apex && qtype == RRTYPE_SOA)

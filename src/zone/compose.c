@@ -385,17 +385,20 @@ int compose_service(const struct zone_options *z, const char *service, const str
 		    struct block **ret)
 {
 	const struct answer_options *answer = zone_options_for(z, service);
-	const struct block_options options = { .failed_open = selection->failed_open,
-					       .negative_ttl_s = answer->negative_ttl_s,
-					       .address_limit = answer->address_limit,
-					       .registries = selection->registries,
-					       .true_ms = selection->true_ms,
-					       .age = answer->age };
+	struct block_options options = { .failed_open = selection->failed_open,
+					 .notes_asked = answer->probe != PROBE_NONE,
+					 .negative_ttl_s = answer->negative_ttl_s,
+					 .address_limit = answer->address_limit,
+					 .registries = selection->registries,
+					 .true_ms = selection->true_ms,
+					 .age = answer->age };
 	struct work w = { .zone = z };
 	struct rows_room room;
 
 	if (!name_service(&w, service))
 		return -ENAMETOOLONG;
+	for (size_t i = 0; i < selection->n_all; i++)
+		options.instances[selection->members[i].left_out]++;
 	block_begin(&w.block, &options);
 	rows_init(&w.rows, &room, &w.block, z, smallest_ttl(answer->ttl_s, selection), selection);
 	add_service_names(&w);

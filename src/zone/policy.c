@@ -71,24 +71,11 @@ static int add_service(struct selection *s, const struct service *service, unsig
 	return r;
 }
 
-/* Where an instance is: what makes it the same in two registries, whatever they call it. */
-static int compare_place(const struct instance *a, const struct instance *b)
-{
-	const char *x = instance_host(a), *y = instance_host(b);
-	int order = memcmp(&a->address, &b->address, sizeof(a->address));
-
-	if (order == 0)
-		order = strcmp(x != NULL ? x : "", y != NULL ? y : "");
-	if (order == 0)
-		order = (a->port > b->port) - (a->port < b->port);
-	return order;
-}
-
 /* Equal places stay in the order of the registries: members are compared by their own position last. */
 static int compare_members(const void *a, const void *b)
 {
 	const struct member *x = *(const struct member *const *)a, *y = *(const struct member *const *)b;
-	const int order = compare_place(x->instance, y->instance);
+	const int order = instance_compare_place(x->instance, y->instance);
 
 	return order != 0 ? order : (x > y) - (x < y);
 }
@@ -105,7 +92,7 @@ static int leave_out_known(struct selection *s, size_t first)
 		sorted[i] = &s->members[i];
 	qsort(sorted, s->n_all, sizeof(*sorted), compare_members);
 	for (size_t i = 1, group = 0; i < s->n_all; i++) {
-		if (compare_place(sorted[group]->instance, sorted[i]->instance) != 0)
+		if (instance_compare_place(sorted[group]->instance, sorted[i]->instance) != 0)
 			group = i;
 		else if ((size_t)(sorted[i] - s->members) >= first &&
 			 (size_t)(sorted[group] - s->members) < first)

@@ -89,7 +89,7 @@ static void measure(const struct feed_options *feed, struct snapshot *first, str
 	publisher_publish(p);
 	const uint64_t published = now_us();
 	snapshots[0] = second;
-	publisher_update(p, first, second);
+	publisher_update(p, 0, first, second);
 	publisher_publish(p);
 	const uint64_t changed = now_us();
 

@@ -419,6 +419,26 @@ START_TEST(the_idlest_connection_makes_room_for_a_new_one)
 }
 END_TEST
 
+START_TEST(who_does_not_read_makes_room_before_who_does)
+{
+	const int small = 4096;
+
+	start("tcp-clients = 2");
+	struct client *deaf = connect_here();
+	setsockopt(deaf->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	fill(deaf);
+	struct client *idle = connect_here(), *another;
+	expect_shop(idle);
+	another = connect_here();
+	expect_shop(another);
+	expect_shop(idle);
+	ck_assert_int_eq(poll(&(struct pollfd){ .fd = deaf->fd }, 1, CLIENT_LIMIT_MS), 1);
+	client_close(deaf);
+	client_close(idle);
+	client_close(another);
+}
+END_TEST
+
 START_TEST(a_crowd_is_served_together)
 {
 	enum { N = 200 };
@@ -496,6 +516,7 @@ int main(void)
 	tcase_add_test(idle, a_busy_connection_stays);
 
 	tcase_add_test(crowds, the_idlest_connection_makes_room_for_a_new_one);
+	tcase_add_test(crowds, who_does_not_read_makes_room_before_who_does);
 	tcase_add_loop_test(crowds, a_crowd_is_served_together, 0, 2);
 	tcase_add_test(crowds, connections_come_and_go);
 	return harness_run(suite);

@@ -12,6 +12,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import socket
 import socketserver
 import struct
@@ -294,6 +295,46 @@ def mutate(args):
     print(f"{args.n} packets, {replies} replies")
 
 
+def crowd(args):
+    """Connections that ask as much as they can, for a while, and never read an answer. Whoever is hung up on comes
+    again. Once a second says how many there are."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (args.n + 100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    message = query(7, args.name, "SRV", 4096)
+    octets = (struct.pack("!H", len(message)) + message) * 100
+    there, end, sent, again = [], time.monotonic() + args.limit, 0, 0
+    while time.monotonic() < end:
+        while len(there) < args.n:
+            s = socket.create_connection(("127.0.0.1", args.port), 5)
+            s.setblocking(False)
+            there.append(s)
+        for s in there[:]:
+            try:
+                sent += s.send(octets)
+            except BlockingIOError:
+                pass
+            except ConnectionError:
+                s.close()
+                there.remove(s)
+                again += 1
+        time.sleep(0.1)
+    print(f"{len(there)} connections, {again} were closed, {sent} octets of questions")
+
+
+def storm(args):
+    """Packets of random octets, of random length, so many a second; nothing but noise, or the heads of queries."""
+    rng = random.Random(args.seed)
+    packets = [rng.randbytes(rng.choice((0, 1, 11, 12, 17, 30, 100, 512, 1400))) for _ in range(1000)]
+    packets += [query(i, "", "A")[:12] + rng.randbytes(rng.randrange(60)) for i in range(1000)]
+    start, n = time.monotonic(), 0
+    with udp(args.port) as s:
+        while (passed := time.monotonic() - start) < args.limit:
+            for _ in range(max(0, min(100, int(passed * args.n) - n))):
+                n += 1
+                s.send(packets[rng.randrange(2000)])
+            time.sleep(0.001)
+    print(f"{n} packets, {n / args.limit:.0f} a second")
+
+
 def wait(args):
     """Waits until the name has exactly these addresses; prints how long that took."""
     start = time.monotonic()
@@ -423,6 +464,13 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
         elif mode == "cut":
             self.reply(200, body, {"Content-Length": str(len(body) + 100)})
             self.close_connection = True
+        elif mode == "slow":
+            self.reply(200, b"", {"Content-Length": str(len(body))})
+            for octet in body:
+                time.sleep(1)
+                self.wfile.write(bytes([octet]))
+        elif mode == "garbage":
+            self.reply(200, random.Random(1).randbytes(5000), {})
         elif mode == "empty":
             self.reply(200, b"[]", {})
         elif mode == "empty-once":
@@ -432,6 +480,12 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
             self.reply(304, b"", {"ETag": etag})
         else:
             self.reply(200, body, {"ETag": etag})
+
+    def handle(self):
+        try:
+            super().handle()
+        except ConnectionError:
+            pass  # who waits for us too long goes away
 
     def reply(self, status, body, headers):
         self.send_response(status)
@@ -513,6 +567,8 @@ COMMANDS = {
     idle: ["port", "n", "name"],
     truncation: ["port", "n", "name"],
     mutate: ["port", "n", "name", "seed"],
+    crowd: ["port", "n", "name", "limit"],
+    storm: ["port", "n", "seed", "limit"],
     wait: ["port", "limit", "name", "addresses*"],
     turn: ["port", "limit", "name", "before", "after"],
     many: ["n", "file"],

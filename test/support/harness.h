@@ -24,6 +24,10 @@ uint16_t harness_free_port(void);
  * last. */
 bool harness_wait(bool (*done)(void *context), void *context, unsigned limit_ms);
 
+/* Moves into a network namespace of its own, whose lo is up; false where that is not allowed. Before any
+ * thread is started. */
+bool harness_enter_network(void);
+
 /* ms, or as much longer as CK_TIMEOUT_MULTIPLIER says this run is slower. */
 uint64_t slowed(uint64_t ms);
 

@@ -33,7 +33,8 @@ struct phone {
 	enum answer answer; /* of the last question */
 };
 
-/* TTL 2, negative TTL 1, merge first, health passing, stale after 30 s, expired after 1 h; change zone before phone_publish().
+/* TTL 2, negative TTL 1, merge first, health passing, stale after 30 s, expired after 1 h; change zone before
+ * phone_publish().
  */
 void phone_init(struct phone *p);
 void phone_finish(struct phone *p);

@@ -234,7 +234,8 @@ const char *planes_status(struct planes *p, const char *registry, const char *ke
 	struct client *c = client_udp(p->port);
 	char line[80], field[80];
 
-	snprintf(line, sizeof(line), "\"registry=%s ", registry);
+	snprintf(line, sizeof(line), "\"%s=%s ", registry != NULL ? "registry" : "zone",
+		 registry != NULL ? registry : "service.local");
 	snprintf(field, sizeof(field), " %s=", key);
 	const char *at = client_ask(c, &(struct question){ .name = "_status.service.local", .type = 16 });
 	client_close(c);
@@ -265,7 +266,7 @@ void planes_await_status(struct planes *p, const char *registry, const char *key
 	struct wanted_status w = { p, registry, key, value, 0 };
 
 	ck_assert_msg(harness_wait(has_status, &w, CLIENT_LIMIT_MS), "%s of %s is \"%s\" and not \"%s\"", key,
-		      registry, planes_status(p, registry, key), value);
+		      registry != NULL ? registry : "the zone", planes_status(p, registry, key), value);
 }
 
 void planes_await_count(struct planes *p, const char *registry, const char *key, unsigned long n)
@@ -273,7 +274,7 @@ void planes_await_count(struct planes *p, const char *registry, const char *key,
 	struct wanted_status w = { p, registry, key, NULL, n };
 
 	ck_assert_msg(harness_wait(has_status, &w, CLIENT_LIMIT_MS), "%s of %s is %s and not %lu", key,
-		      registry, planes_status(p, registry, key), n);
+		      registry != NULL ? registry : "the zone", planes_status(p, registry, key), n);
 }
 
 unsigned long planes_counter(const struct planes *p, enum counter which)

@@ -44,8 +44,8 @@ void planes_await(struct planes *p, const char *name, const char *text);
 /* Asks once. */
 void planes_expect(struct planes *p, const char *name, const char *text);
 
-/* One value of a registry's line at _status.service.local: "state" of "dc1". "" when there is none. Good
- * until the next call. */
+/* One value of a registry's line at _status.service.local: "state" of "dc1"; of the zone's line when registry
+ * is NULL. "" when there is none. Good until the next call. */
 const char *planes_status(struct planes *p, const char *registry, const char *key);
 
 /* Waits until that value is this one, or fails the test. */

@@ -146,6 +146,31 @@ START_TEST(status_tells_how_the_registries_are)
 }
 END_TEST
 
+START_TEST(status_tells_what_becomes_of_the_instances)
+{
+	const struct zone_counts counts = { .services = 12,
+					    .failed_open = 1,
+					    .instances = { [LEFT_OUT_NOT] = 50,
+							   [LEFT_OUT_ADDRESS] = 1,
+							   [LEFT_OUT_REGISTRY] = 100,
+							   [LEFT_OUT_HEALTH] = 2,
+							   [LEFT_OUT_FLAPPING] = 3,
+							   [LEFT_OUT_UNREACHABLE] = 4,
+							   [LEFT_OUT_FAR] = 5 } };
+	struct table_zone *zone = (struct table_zone *)phone.table->zones;
+	struct zone_board *board = zone_board_create();
+
+	zone->board = board;
+	zone_board_set(board, &counts);
+	ck_assert_ptr_nonnull(
+		strstr(phone_text(&phone, "_status.service.local", RRTYPE_TXT),
+		       "1 TXT \"zone=service.local services=12 instances=65 answered=50 "
+		       "failed-open=1 unresolved=1 unhealthy=2 flapping=3 unreachable=4 far=5\""));
+	zone->board = NULL;
+	zone_board_destroy(board);
+}
+END_TEST
+
 START_TEST(old_data_is_answered_with_ttl_1_and_said_to_be_old)
 {
 	char why[256];
@@ -445,6 +470,7 @@ int main(void)
 	tcase_add_test(answers, half_heard_means_wait_then_nxdomain);
 	tcase_add_test(answers, lower_priorities_come_first);
 	tcase_add_test(answers, every_reply_is_whole_at_every_size);
+	tcase_add_test(answers, status_tells_what_becomes_of_the_instances);
 	tcase_add_test(answers, a_status_that_does_not_fit_is_cut_at_a_record);
 	tcase_add_test(answers, the_names_of_one_address_have_one_ttl);
 	tcase_add_loop_test(answers, class_chaos_has_a_version_and_nothing_else, 0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Secrets, certificates and keys that a configuration names. */
+/* Secrets, certificates and keys that a configuration names, and what else is good but hardly meant. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +100,22 @@ START_TEST(only_a_check_looks)
 }
 END_TEST
 
+START_TEST(near_is_nobody_where_it_is_not_said_where_the_host_is)
+{
+	static const char rest[] = "near: without zone-of-host no instance is near, and all are answered\n";
+
+	ck_assert_int_eq(check("static \"s\" {}\nzone \"a.local\" {\nnear = zone }\n"
+			       "zone \"b.local\" {}\nservice \"s.b.local\" {\nnear = zone }\n"),
+			 0);
+	assert_said(3, rest);
+	assert_said(6, rest);
+	ck_assert_int_eq(check("zone-of-host = a static \"s\" {} zone \"a.local\" { near = zone }"), 0);
+	ck_assert_str_eq(said, "");
+	ck_assert_int_eq(check("static \"s\" {} zone \"a.local\" { near = subnet }"), 0);
+	ck_assert_str_eq(said, "");
+}
+END_TEST
+
 START_TEST(what_is_wrong_is_wrong_in_a_check_too)
 {
 	ck_assert_int_lt(check("threads = 0 static \"s\" {}"), 0);
@@ -117,6 +133,7 @@ int main(void)
 	tcase_add_test(t, secrets_that_are_none_are_warned_of);
 	tcase_add_test(t, nothing_is_said_of_files_that_can_be_read);
 	tcase_add_test(t, only_a_check_looks);
+	tcase_add_test(t, near_is_nobody_where_it_is_not_said_where_the_host_is);
 	tcase_add_test(t, what_is_wrong_is_wrong_in_a_check_too);
 	suite_add_tcase(s, t);
 	return harness_run(s);
