@@ -38,7 +38,10 @@ def serve(octets):
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(octets)))
             self.end_headers()
-            self.wfile.write(octets)
+            try:
+                self.wfile.write(octets)
+            except ConnectionError:  # it was stopped meanwhile
+                pass
 
         def log_message(self, *args):
             pass
