@@ -440,6 +440,7 @@ static int run(const char *path)
 	log_set_level(d.config->log_level);
 	fit_to_host(d.config);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk, and no end */
 #ifdef __GLIBC__
 	/* Without this line the first large list that is freed teaches malloc() to keep the next one. */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);

@@ -33,7 +33,7 @@ check_tree()
 		home["microhttpd.h"] = "^src/admin/.*[.]c$"
 		home["xxhash.h"] = "^src/(model/.*|config/registries)[.]c$"
 		home["stdatomic.h"] = "^(src|include)/model/.*[.][ch]$"
-		home["pthread.h"] = "^src/(feed/feeder|server/worker|main)[.]c$"
+		home["pthread.h"] = "^src/(feed/(feeder|state_writer)|server/worker|main)[.]c$"
 		home["check.h"] = "^$"         # tests only
 	}
 

@@ -263,7 +263,7 @@ flow()
 {
 	build plain || return
 	run_stories plain daemon
-	run_stories plain privileges registry etcd etcd_access etcd_members clients quickstart
+	run_stories plain privileges registry restart etcd etcd_access etcd_members clients quickstart
 	run_stories plain faults soak
 }
 

@@ -93,4 +93,7 @@ bool crew_is_complete(const struct crew *c);
  * change. 0: nothing that matters has spoken. */
 uint64_t crew_true_until(const struct crew *c);
 
+/* Where the registry was when it was heard last, "" if it does not say. Borrowed until it is heard again. */
+const char *crew_position(const struct crew *c);
+
 #endif

@@ -21,6 +21,7 @@
 
 struct event_base;
 struct plan;
+struct state;
 
 /* What all plans of a feeder share; borrowed. */
 struct plan_context {
@@ -29,6 +30,7 @@ struct plan_context {
 	const struct home *home;
 	struct prober *prober;
 	struct random *random;
+	struct state *state; /* what is on the disk, and where what is believed goes */
 	struct inbox *const *inboxes;
 	size_t n_inboxes;
 	void (*changed)(void *context); /* there is something to publish; called after plan_start() only */
@@ -36,8 +38,8 @@ struct plan_context {
 };
 
 /* Takes the options, also when it fails. What registries of the same name and kind said last is taken over
- * from previous (may be NULL) until they speak themselves. -ENAMETOOLONG for a zone that leaves no room for
- * names, -ENOMEM. */
+ * from previous (may be NULL), or else from the disk, until they speak themselves. -ENAMETOOLONG for a zone
+ * that leaves no room for names, -ENOMEM. */
 int plan_create(const struct plan_context *c, struct feed_options *feed, const struct plan *previous,
 		struct plan **ret);
 

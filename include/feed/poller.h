@@ -36,12 +36,15 @@ struct poller_options {
 	void (*changed)(void *context, const struct snapshot *before, const struct snapshot *after);
 	/* The service is older, or younger again, than the registry as a whole: poller_true_ms(). */
 	void (*aged)(void *context, const char *service);
-	void *context;              /* of all three */
+	/* It has spoken as a whole, again or still: poller_heard_ms(), poller_position(). */
+	void (*heard)(void *context);
+	void *context;              /* of all four */
 	struct snapshot *inherited; /* what is believed until the first round; may be NULL */
 	/* The poller of the same name, kind and fingerprint before the reload, or NULL; borrowed for
 	 * poller_create() only. */
 	const struct poller *previous;
-	bool at_once; /* the first round need not wait although there is data */
+	const char *position; /* of what is inherited; borrowed for poller_create() only */
+	bool at_once;         /* the first round need not wait although there is data */
 };
 
 int poller_create(const struct poller_options *o, struct poller **ret);
@@ -57,6 +60,14 @@ struct snapshot *poller_snapshot(const struct poller *p);
 
 /* Until when what is known of the service was true at most; 0: as long as the freshness board says. */
 uint64_t poller_true_ms(const struct poller *p, const char *service);
+
+/* Up to when what it knows as a whole was true, a moment or FRESHNESS_NOW; 0: it has not spoken since it was
+ * created, or not as a whole. */
+uint64_t poller_heard_ms(const struct poller *p);
+
+/* Where the registry was when it said what is believed, for people: "index 7"; "": it does not say. Borrowed
+ * until it speaks again. */
+const char *poller_position(const struct poller *p);
 
 /* Asks soon for everything, and believes at once what comes and what was held back. */
 void poller_refresh(struct poller *p);

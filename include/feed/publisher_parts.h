@@ -10,6 +10,7 @@
 #include "feed/asked.h"
 #include "feed/dampers.h"
 #include "feed/publisher.h"
+#include "model/dictionary.h"
 #include "model/table_builder.h"
 #include "zone/policy.h"
 
@@ -25,8 +26,8 @@ struct served {
 
 struct publisher_zone {
 	const struct zone_options *options;
-	uint16_t index; /* in the table: longest origin first */
-	void *served;   /* tsearch(3) tree of struct served, by name */
+	uint16_t index;           /* in the table: longest origin first */
+	struct dictionary served; /* of struct served */
 	struct dampers *dampers;
 	struct zone_counts counts; /* of the blocks served */
 	struct zone_board *board;  /* the same, as of the last table */

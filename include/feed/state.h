@@ -34,6 +34,9 @@ struct state_record {
  * it cannot be used that is logged, and the state is one that keeps nothing. "" keeps nothing. -ENOMEM. */
 int state_create(struct event_base *loop, const char *dir, struct state **ret);
 
+/* Whether it is the state of that directory. */
+bool state_is_in(const struct state *s, const char *dir);
+
 /* Writes what is not written yet, for at most limit_ms, and ends the thread. NULL is fine. */
 void state_destroy(struct state *s, uint64_t limit_ms);
 
@@ -47,5 +50,9 @@ int state_load(struct state *s, const char *kind, const char *name, uint64_t max
  * calls for one registry before that the last one counts. The same snapshot again only renews the age, which
  * is written every 10 s at most. Copies and keeps what it needs. */
 void state_keep(struct state *s, const struct state_record *r);
+
+/* The registry is not configured any more. Its file stays, and is removed at a stop after 30 days: until then
+ * the configuration may come back. */
+void state_forget(struct state *s, const char *kind, const char *name);
 
 #endif

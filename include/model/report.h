@@ -9,6 +9,7 @@
 #ifndef PHONEBOOK_MODEL_REPORT_H
 #define PHONEBOOK_MODEL_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,6 +73,10 @@ struct report_room {
 /* Makes parts of an instance of everything in the report but its service, or says DROP_ADDRESS or DROP_PORT.
  */
 enum drop report_check(const struct report *r, struct report_room *room, struct instance_parts *ret);
+
+/* Whether these are parts report_check() could have made: for what was checked before, and has been out of
+ * our hands since. */
+bool report_could_make(const struct instance_parts *p);
 
 /* Adds a tag to n sorted ones, unless it is among them; returns how many there are. The first
  * INSTANCE_TAGS_MAX in their order are kept. */

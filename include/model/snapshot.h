@@ -31,6 +31,7 @@ enum {
 struct snapshot {
 	size_t n_services, n_instances;
 	size_t users;
+	size_t found;                     /* the position snapshot_find() found last */
 	const struct findings *findings;  /* NULL: nothing was wrong */
 	const struct service *services[]; /* sorted by name (strcmp), each name once */
 };

@@ -78,6 +78,8 @@ struct fetch_result {
 /* The value of a wanted header, or NULL. Names compare without case (RFC 9110 section 5.1). */
 const char *fetch_result_header(const struct fetch_result *res, const char *name);
 
+enum { RESOURCE_POSITION_SIZE = 64 };
+
 /* A part of a registry that is asked for by itself: a URL, a prefix, one service. Embedded in what the kind
  * knows of it, all 0 but what is said here. */
 struct resource {
@@ -93,8 +95,16 @@ struct resource {
 	 * that), and how old it was already when it came. */
 	uint64_t fresh_ms, lag_ms;
 
+	/* Set by read() (resource_set_position()) where the registry counts its changes or marks them: where
+	 * it was when it said that, for people ("index 7"). */
+	char position[RESOURCE_POSITION_SIZE];
+
 	void *runner; /* of who runs it */
 };
+
+/* Sets its position; one that is too long is cut. */
+void resource_set_position(struct resource *res, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* What a kind asks of who runs it. Both may be called from start() and read(). */
 struct registry_host {

@@ -51,6 +51,10 @@ bool name_is_below(const struct name *n, const struct name *zone);
  * too long. */
 bool name_prepend(struct name *n, const char *label, size_t len);
 
+/* Makes the name of one label before base; false if the label is empty, over 63 octets, or the name gets too
+ * long. */
+bool name_join(const char *label, size_t len, const struct name *base, struct name *ret);
+
 /* Puts all labels of front before n, root of front left out; false, and n unchanged, if it gets too long. */
 bool name_prepend_name(struct name *n, const struct name *front);
 

@@ -8,6 +8,7 @@
 #ifndef PHONEBOOK_ZONE_ROWS_H
 #define PHONEBOOK_ZONE_ROWS_H
 
+#include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,12 @@ struct row {
 	uint32_t srv;        /* item, or ROW_WITHOUT_SRV for an instance without port */
 };
 
+/* Scratch memory that most services have enough of: to allocate and free some for each takes longer than
+ * all that is done in it. */
+struct rows_room {
+	alignas(max_align_t) uint8_t octets[6144];
+};
+
 /* One RR with what orders it. */
 struct item {
 	uint32_t rr;
@@ -42,8 +49,10 @@ struct rows {
 	struct item *items; /* n_addresses addresses, then SRVs; each part best first */
 	size_t n_addresses, n_items;
 	uint32_t *picked; /* scratch */
-	struct arena arena;
-	int error; /* sticky: -ENOMEM, -ENAMETOOLONG */
+	struct rows_room *room;
+	size_t room_used;
+	struct arena arena; /* for what has no place in the room */
+	int error;          /* sticky: -ENOMEM, -ENAMETOOLONG */
 };
 
 /* RRsets of one owner name, in the block. */
@@ -52,9 +61,10 @@ struct sets {
 	size_t n;
 };
 
-/* Encodes all members into the block. Look at rows->error after everything else is done. */
-void rows_init(struct rows *r, struct block_builder *block, const struct zone_options *z, uint32_t ttl_s,
-	       const struct selection *selection);
+/* Encodes all members into the block; the room is the rows' until rows_finish(). Look at rows->error after
+ * everything else is done. */
+void rows_init(struct rows *r, struct rows_room *room, struct block_builder *block,
+	       const struct zone_options *z, uint32_t ttl_s, const struct selection *selection);
 void rows_finish(struct rows *r);
 
 /* Zeroed scratch memory for n + 1 things that lives as long as the rows; NULL, and the error set, without

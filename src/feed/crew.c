@@ -193,3 +193,19 @@ uint64_t crew_true_until(const struct crew *c)
 	}
 	return n > 0 ? oldest_ms : 0;
 }
+
+const char *crew_position(const struct crew *c)
+{
+	const char *position = "";
+	const struct errand *e;
+
+	TAILQ_FOREACH(e, &c->all, link)
+	{
+		if (e->resource->position[0] == '\0')
+			continue;
+		if (e->resource->vital)
+			return e->resource->position;
+		position = e->resource->position;
+	}
+	return position;
+}

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "feed/home.h"
@@ -16,6 +16,7 @@
 #include "feed/probe.h"
 #include "feed/resolve.h"
 #include "feed/schedule.h"
+#include "feed/state.h"
 
 enum {
 	RELEASE_MS = 100,    /* at least between two looks at who is kept out */
@@ -25,6 +26,7 @@ enum {
 	READY_MAX_MS = 5000, /* systemd gives up on us after 90 s, a registry may be given minutes */
 	LOOK_MS = 1000,      /* who has just begun to ask for a service waits no longer for the first probe */
 	SWEEP_MS = 60000,    /* host names nobody names any more are asked for that much longer at most */
+	STATE_STOP_MS = 700, /* of the second that a stop may take */
 	OLD_PLANS_MAX =
 		8, /* a serving thread reads the newest table within one turn: more is a reload storm */
 };
@@ -40,6 +42,7 @@ struct feeder {
 	struct resolver *resolver; /* outlives plans: what it has resolved is still good after a reload */
 	struct home *home;         /* so does where the host is */
 	struct prober *prober;     /* so does it: what it knows of places is */
+	struct state *state;
 	struct plan *plan;
 	struct plan *old[OLD_PLANS_MAX]; /* whose tables may still be read */
 	size_t n_old;
@@ -212,9 +215,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	plan_sweep_hosts(f->plan);
-#ifdef __GLIBC__
-	malloc_trim(0); /* what reading a large list took is lent to the kernel until the next one */
-#endif
+	heap_trim(); /* what reading a large list took is lent to the kernel until the next one */
 }
 
 /* --- places where nobody answers --- */
@@ -238,13 +239,14 @@ static void place_changed(void *context, const struct address *address, uint16_t
 
 /* --- plans --- */
 
-static int make_plan(struct feeder *f, struct feed_options *options, struct plan **ret)
+static int make_plan(struct feeder *f, struct feed_options *options, struct state *state, struct plan **ret)
 {
 	const struct plan_context c = { .loop = f->loop,
 					.resolver = f->resolver,
 					.home = f->home,
 					.prober = f->prober,
 					.random = &f->random,
+					.state = state,
 					.inboxes = f->inboxes,
 					.n_inboxes = f->n_inboxes,
 					.changed = publish_soon,
@@ -258,10 +260,19 @@ static void reload(struct feeder *f, struct feed_options *options)
 	const struct endpoint *bootstrap = options->bootstrap;
 	const size_t n_bootstrap = options->n_bootstrap;
 	const struct probe_options *probe = &options->probe;
+	struct state *state = f->state;
 	struct plan *new;
-	const int r = make_plan(f, options, &new);
+	int r = 0;
 
+	if (!state_is_in(state, options->state_dir))
+		r = state_create(f->loop, options->state_dir, &state);
+	if (r == 0)
+		r = make_plan(f, options, state, &new);
+	else
+		feed_options_destroy(options);
 	if (r != 0) {
+		if (state != f->state)
+			state_destroy(state, 0);
 		log_event(LOG_ERROR, "event=reload error=\"%s\" keep=\"the configuration before\"",
 			  r == -ENAMETOOLONG ? "a zone's name is too long" : "out of memory");
 		return;
@@ -272,6 +283,9 @@ static void reload(struct feeder *f, struct feed_options *options)
 	plan_retire(f->plan);
 	f->old[f->n_old++] = f->plan;
 	f->plan = new;
+	if (state != f->state)
+		state_destroy(f->state, 0); /* what it says is kept in another place now */
+	f->state = state;
 	plan_update_hosts(new); /* it was made with the servers of before, who may have been none */
 	plan_start(new);
 	plan_look(new); /* from here on it is told what changes */
@@ -353,7 +367,9 @@ int feeder_create(struct feed_options *o, struct inbox *const inboxes[], size_t 
 	if (r == 0)
 		r = prober_create(f->loop, &f->random, &o->probe, place_changed, f, &f->prober);
 	if (r == 0)
-		r = make_plan(f, o, &f->plan);
+		r = state_create(f->loop, o->state_dir, &f->state);
+	if (r == 0)
+		r = make_plan(f, o, f->state, &f->plan);
 	else
 		feed_options_destroy(o);
 	if (r == 0 && !plan_publish(f->plan))
@@ -417,6 +433,7 @@ void feeder_destroy(struct feeder *f)
 		inbox_wake(&f->calls);
 		pthread_join(f->thread, NULL);
 	}
+	state_destroy(f->state, STATE_STOP_MS);
 	plan_destroy(f->plan);
 	for (size_t i = 0; i < f->n_old; i++)
 		plan_destroy(f->old[i]);

@@ -11,6 +11,7 @@
 #include "feed/poller.h"
 #include "feed/publisher.h"
 #include "feed/query.h"
+#include "feed/state.h"
 #include "model/freshness.h"
 
 /* A registry at work, and the way back from its callbacks. */
@@ -18,6 +19,7 @@ struct source {
 	struct plan *plan;
 	size_t index;
 	bool inherited; /* there is what it said before the reload */
+	bool restored;  /* there is what it said before the restart, and nothing newer */
 	struct poller *poller;
 };
 
@@ -64,7 +66,8 @@ static bool has_heard_one(const struct plan *p, const struct zone_options *z)
 	for (size_t i = 0; i < z->n_registries; i++) {
 		const struct source *s = &p->sources[z->registries[i]];
 
-		if (p->snapshots[s->index] != NULL && (s->inherited || poller_is_concluded(s->poller)))
+		if (p->snapshots[s->index] != NULL &&
+		    (s->inherited || s->restored || poller_is_concluded(s->poller)))
 			return true;
 	}
 	return false;
@@ -115,6 +118,27 @@ static void source_aged(void *context, const char *service)
 	s->plan->context.changed(s->plan->context.context);
 }
 
+/* Kinds without resources are told all by the configuration: that is on the disk already. */
+static bool is_kept(const struct registry_options *r)
+{
+	return registry_kind_find(r->kind)->read != NULL;
+}
+
+static void source_heard(void *context)
+{
+	const struct source *s = context;
+	const struct registry_options *o = &s->plan->options->registries[s->index];
+	const struct state_record r = { .kind = o->kind,
+					.name = o->name,
+					.fingerprint = o->fingerprint,
+					.snapshot = poller_snapshot(s->poller),
+					.true_ms = poller_heard_ms(s->poller),
+					.position = poller_position(s->poller) };
+
+	if (is_kept(o) && r.snapshot != NULL)
+		state_keep(s->plan->context.state, &r);
+}
+
 /* The strictest of the zones that use the registry. */
 static uint64_t brake_limit(void *context, const char *service)
 {
@@ -147,15 +171,77 @@ static int find_registry(const struct plan *p, const struct registry_options *r)
 	return -1;
 }
 
+/* As long as any of the zones that use the registry would answer with it; 0: for ever. */
+static uint64_t longest_age(const struct plan *p, size_t registry)
+{
+	uint64_t longest_ms = 1;
+
+	for (size_t z = 0; z < p->options->n_zones; z++) {
+		const struct zone_options *o = &p->options->zones[z];
+		bool uses = false;
+
+		for (size_t r = 0; r < o->n_registries; r++)
+			uses = uses || o->registries[r] == registry;
+		for (size_t i = 0; uses && i <= o->n_services; i++) {
+			const uint64_t max_ms =
+				(i < o->n_services ? &o->services[i].answer : &o->answer)->age.stale_max_ms;
+
+			if (max_ms == 0)
+				return 0;
+			longest_ms = max_ms > longest_ms ? max_ms : longest_ms;
+		}
+	}
+	return longest_ms;
+}
+
+/* --- what there is before the first round --- */
+
+/* Of a plan before: it may be from the disk there, too. */
+static void inherit(struct source *s, const struct plan *previous, int old, struct poller_options *o)
+{
+	const struct source *before = &previous->sources[old];
+	struct plan *p = s->plan;
+
+	if (previous->snapshots[old] == NULL)
+		return;
+	s->restored = before->restored && poller_heard_ms(before->poller) == 0;
+	s->inherited = !s->restored;
+	p->snapshots[s->index] = snapshot_keep(previous->snapshots[old]);
+	freshness_inherit(p->freshness, s->index, previous->freshness, (size_t)old, clock_ms());
+	o->position = poller_position(before->poller);
+}
+
+static void restore(struct source *s, char position[RESOURCE_POSITION_SIZE], struct poller_options *o)
+{
+	struct plan *p = s->plan;
+	struct snapshot *loaded;
+	uint64_t true_ms;
+
+	if (!is_kept(o->registry) || state_load(p->context.state, o->registry->kind, o->registry->name,
+						longest_age(p, s->index), &loaded, &true_ms, position) != 0)
+		return;
+	const struct round_counts counts = { .services = loaded->n_services,
+					     .instances = loaded->n_instances };
+
+	s->restored = true;
+	p->snapshots[s->index] = loaded;
+	freshness_recount(p->freshness, s->index, &counts);
+	freshness_restore(p->freshness, s->index, true_ms);
+	o->position = position;
+}
+
 /* A registry that is asked as before, and over a network, waits for its turn: a fleet that is reloaded at
- * once must not ask at once. */
+ * once must not ask at once. After a restart it is asked at once, with data from the disk as without: that is
+ * stale until the registry has spoken, and a fleet that starts at once parts after its first round anyhow
+ * (feed/schedule.h). */
 static int add_source(struct plan *p, size_t i, const struct plan *previous)
 {
 	const struct registry_options *r = &p->options->registries[i];
 	const int old = find_registry(previous, r);
 	const bool is_same = old >= 0 && previous->options->registries[old].fingerprint == r->fingerprint;
 	struct source *s = &p->sources[i];
-	const struct poller_options o = {
+	char position[RESOURCE_POSITION_SIZE];
+	struct poller_options o = {
 		.registry = r,
 		.row = i,
 		.loop = p->context.loop,
@@ -166,18 +252,30 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 		.brake = brake_limit,
 		.changed = source_changed,
 		.aged = source_aged,
+		.heard = source_heard,
 		.context = s,
-		.inherited = old >= 0 ? previous->snapshots[old] : NULL,
 		.previous = is_same ? previous->sources[old].poller : NULL,
-		.at_once = !registry_kind_find(r->kind)->brake || !is_same,
 	};
 
-	*s = (struct source){ .plan = p, .index = i, .inherited = o.inherited != NULL };
-	if (o.inherited != NULL) {
-		freshness_inherit(p->freshness, i, previous->freshness, (size_t)old, clock_ms());
-		p->snapshots[i] = snapshot_keep(o.inherited);
-	}
+	*s = (struct source){ .plan = p, .index = i };
+	if (old >= 0)
+		inherit(s, previous, old, &o);
+	else
+		restore(s, position, &o);
+	o.inherited = p->snapshots[i];
+	o.at_once = s->restored || !is_same || !registry_kind_find(r->kind)->brake;
 	return poller_create(&o, &s->poller);
+}
+
+/* Registries that are not configured any more. */
+static void forget_missing(const struct plan *p, const struct plan *previous)
+{
+	for (size_t i = 0; previous != NULL && i < previous->options->n_registries; i++) {
+		const struct registry_options *o = &previous->options->registries[i];
+
+		if (find_registry(p, o) < 0)
+			state_forget(p->context.state, o->kind, o->name);
+	}
 }
 
 static int add_sources(struct plan *p, const struct plan *previous)
@@ -336,6 +434,8 @@ int plan_create(const struct plan_context *c, struct feed_options *feed, const s
 		r = add_sources(p, previous);
 	if (r == 0)
 		r = add_publisher(p, previous);
+	if (r == 0)
+		forget_missing(p, previous);
 	if (r == 0)
 		*ret = p;
 	else

@@ -38,6 +38,9 @@ struct poller {
 	char errors[ERRORS_MAX][ERROR_TEXT_MAX]; /* told since it began to fail */
 	size_t n_errors;
 	uint64_t changed_ms;
+
+	uint64_t heard_ms; /* poller_heard_ms() */
+	char position[RESOURCE_POSITION_SIZE];
 };
 
 static void arm(struct event *timer, uint64_t ms)
@@ -159,13 +162,16 @@ static bool may_believe(const struct poller *p)
 
 /* Up to when what is answered was true. What was inherited from a part that has not spoken since is as old as
  * it was. */
-static void report_age(const struct poller *p)
+static void report_age(struct poller *p)
 {
 	const uint64_t true_ms = crew_true_until(&p->crew);
 	const bool is_old = p->o.inherited != NULL && !crew_is_complete(&p->crew);
 
-	if (may_believe(p) && true_ms > 0 && !is_old)
-		freshness_heard(p->o.freshness, p->o.row, true_ms);
+	if (!may_believe(p) || true_ms == 0 || is_old)
+		return;
+	freshness_heard(p->o.freshness, p->o.row, true_ms);
+	p->heard_ms = true_ms;
+	snprintf(p->position, sizeof(p->position), "%s", crew_position(&p->crew));
 }
 
 static void report_state(const struct poller *p)
@@ -272,6 +278,8 @@ static void on_settle(evutil_socket_t fd, short what, void *arg)
 	report_state(p);
 	watch_late(p);
 	announce(p, before, !p->concluded && p->crew.n_concluded == p->crew.n);
+	if (p->heard_ms > 0 && !is_short)
+		p->o.heard(p->o.context);
 	snapshot_release(before);
 }
 
@@ -354,6 +362,9 @@ int poller_create(const struct poller_options *o, struct poller **ret)
 		return -ENOMEM;
 	p->o = *o;
 	p->o.previous = NULL;
+	p->o.position = NULL;
+	if (o->position != NULL)
+		snprintf(p->position, sizeof(p->position), "%s", o->position);
 	p->kind = registry_kind_find(o->registry->kind);
 	p->host = (struct registry_host){ .start = start_resource,
 					  .stop = stop_resource,
@@ -423,6 +434,16 @@ void poller_refresh(struct poller *p)
 	belief_accept(p->belief, clock_ms());
 	crew_hasten_all(&p->crew);
 	event_active(p->settle, EV_TIMEOUT, 0);
+}
+
+uint64_t poller_heard_ms(const struct poller *p)
+{
+	return p->heard_ms;
+}
+
+const char *poller_position(const struct poller *p)
+{
+	return p->position;
 }
 
 bool poller_is_concluded(const struct poller *p)

@@ -2,7 +2,6 @@
 #include "feed/publisher.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,21 +9,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "feed/publisher_parts.h"
+#include "model/dictionary.h"
 #include "model/table_builder.h"
 #include "zone/compose.h"
-
-static int compare_served(const void *a, const void *b)
-{
-	return strcmp(((const struct served *)a)->name, ((const struct served *)b)->name);
-}
-
-static struct served *find_served(const struct publisher_zone *z, const char *name)
-{
-	const struct served key = { .name = name };
-	struct served **found = tfind(&key, &z->served, compare_served);
-
-	return found != NULL ? *found : NULL;
-}
 
 static struct served *add_served(struct publisher_zone *z, const char *name)
 {
@@ -35,7 +22,7 @@ static struct served *add_served(struct publisher_zone *z, const char *name)
 		return NULL;
 	*s = (struct served){ .zone = z };
 	s->name = memcpy(s + 1, name, size);
-	if (tsearch(s, &z->served, compare_served) == NULL) {
+	if (dictionary_add(&z->served, s->name, s) != 0) {
 		free(s);
 		return NULL;
 	}
@@ -84,7 +71,7 @@ static const struct served *find_before(const struct publisher *p, const struct 
 
 	for (size_t i = 0; before != NULL && i < before->n_zones; i++) {
 		if (name_equal(&before->zones[i].options->origin, &z->options->origin)) {
-			const struct served *s = find_served(&before->zones[i], name);
+			const struct served *s = dictionary_find(&before->zones[i].served, name);
 
 			return s != NULL && s->asked.block != NULL ? s : NULL;
 		}
@@ -143,7 +130,7 @@ static int replace(struct publisher *p, struct publisher_zone *z, struct served 
 		set_asked(p, s, before);
 	}
 	if (s->block == NULL) {
-		tdelete(s, &z->served, compare_served);
+		dictionary_remove(&z->served, s->name);
 		free(s);
 	}
 	return r;
@@ -165,7 +152,7 @@ static void log_fail_open(const struct publisher_zone *z, const char *name, cons
 
 void publisher_update_in(struct publisher *p, struct publisher_zone *z, const char *name)
 {
-	struct served *s = find_served(z, name);
+	struct served *s = dictionary_find(&z->served, name);
 	const struct served *before = s != NULL ? s : find_before(p, z, name);
 	struct block *block;
 	int r = make_block(p, z, name, before != NULL && before->asked.is_asked, &block);
@@ -288,29 +275,22 @@ void publisher_set_zone_data(struct publisher *p, size_t zone, enum zone_data da
 	table_builder_set_zone_data(p->builder, p->zones[zone].index, data);
 }
 
-/* twalk_r(3) gives each node three times; a copy of the names is needed because an update may delete nodes.
- */
-static void collect_name(const void *node, VISIT visit, void *names)
-{
-	const struct served *s = *(const struct served *const *)node;
-
-	if (visit == preorder || visit == leaf)
-		buffer_add(names, s->name, strlen(s->name) + 1);
-}
-
 static bool is_any(const struct answer_options *o)
 {
 	(void)o;
 	return true;
 }
 
-/* Takes in again those that are served now. */
+/* Takes in again those that are served now. Their names are copied, because an update may end what is walked
+ * over. */
 static void update_served(struct publisher *p, struct publisher_zone *z,
 			  bool (*wanted)(const struct answer_options *o))
 {
 	struct buffer names = { 0 };
+	const struct served *s;
 
-	twalk_r(z->served, collect_name, &names);
+	for (size_t at = 0; (s = dictionary_next(&z->served, &at)) != NULL;)
+		buffer_add(&names, s->name, strlen(s->name) + 1);
 	for (size_t at = 0; at < names.len; at += strlen((const char *)names.octets + at) + 1) {
 		const char *name = (const char *)names.octets + at;
 
@@ -523,6 +503,15 @@ int publisher_create(const struct publisher_options *o, struct publisher **ret)
 	return 0;
 }
 
+static void free_served(struct publisher_zone *z)
+{
+	struct served *s;
+
+	for (size_t at = 0; (s = dictionary_next(&z->served, &at)) != NULL;)
+		free(s);
+	dictionary_finish(&z->served);
+}
+
 void publisher_destroy(struct publisher *p)
 {
 	if (p == NULL)
@@ -530,7 +519,7 @@ void publisher_destroy(struct publisher *p)
 	asked_finish(&p->asked);
 	table_builder_destroy(p->builder);
 	for (size_t i = 0; i < p->n_zones; i++) {
-		tdestroy(p->zones[i].served, free);
+		free_served(&p->zones[i]);
 		dampers_destroy(p->zones[i].dampers);
 		zone_board_destroy(p->zones[i].board);
 	}

@@ -8,56 +8,70 @@
 /* Offsets are 32 bits wide; no service of ours comes near. */
 enum { BLOCK_OCTETS_MAX = 64 * 1024 * 1024 };
 
-static void add(struct block_builder *b, const void *octets, size_t len)
+/* Room for len octets behind the last ones, aligned; they are to be written. NULL on failure. */
+static void *take(struct block_builder *b, size_t align, size_t len, uint32_t *at)
 {
-	if (b->error == 0)
-		b->error = buffer_add(&b->octets, octets, len);
+	struct buffer *octets = &b->octets;
+	const size_t gap = -octets->len & (align - 1);
+
+	*at = 0;
+	if (b->error != 0)
+		return NULL;
+	if (octets->len + gap + len > BLOCK_OCTETS_MAX) {
+		b->error = -EFBIG;
+		return NULL;
+	}
+	if (gap + len > octets->size - octets->len && buffer_reserve(octets, gap + len) == NULL) {
+		b->error = -ENOMEM;
+		return NULL;
+	}
+	memset(octets->octets + octets->len, 0, gap);
+	*at = (uint32_t)(octets->len + gap);
+	octets->len += gap + len;
+	return octets->octets + *at;
 }
 
 void block_begin(struct block_builder *b, const struct block_options *options)
 {
-	const struct block header = { .options = *options };
+	uint32_t at;
 
-	*b = (struct block_builder){ .octets.limit = BLOCK_OCTETS_MAX };
-	/* As much as a small service needs. */
-	b->error = buffer_reserve(&b->octets, 1024) != NULL ? 0 : -ENOMEM;
-	add(b, &header, sizeof(header));
-}
-
-/* Where the next item starts. */
-static uint32_t align(struct block_builder *b, size_t octets)
-{
-	if (b->error == 0)
-		b->error = buffer_align(&b->octets, octets);
-	return (uint32_t)b->octets.len;
+	*b = (struct block_builder){ 0 };
+	/* As much as a service of a few instances needs. */
+	b->error = buffer_reserve(&b->octets, 2048) != NULL ? 0 : -ENOMEM;
+	struct block *header = take(b, 1, sizeof(*header), &at);
+	if (header != NULL)
+		*header = (struct block){ .options = *options };
 }
 
 uint32_t block_add_rr(struct block_builder *b, enum rrtype type, uint32_t ttl_s, const uint8_t *rdata,
 		      size_t len, uint16_t weight)
 {
-	const struct rr rr = { .len = (uint16_t)(RR_RDATA_AT + len), .weight = weight };
-	const uint32_t at = align(b, _Alignof(struct rr));
-	uint8_t fixed[RR_RDATA_AT];
+	uint32_t at;
+	struct rr *rr = take(b, _Alignof(struct rr), offsetof(struct rr, octets) + RR_RDATA_AT + len, &at);
 
-	put_u16(fixed, 0xc000 | DNS_HEADER_OCTETS);
-	put_u16(fixed + 2, (uint16_t)type);
-	put_u16(fixed + 4, RRCLASS_IN);
-	put_u32(fixed + RR_TTL_AT, ttl_s);
-	put_u16(fixed + 10, (uint16_t)len);
-	add(b, &rr, offsetof(struct rr, octets));
-	add(b, fixed, sizeof(fixed));
-	add(b, rdata, len);
-	return b->error == 0 ? at : 0;
+	if (rr == NULL)
+		return 0;
+	rr->len = (uint16_t)(RR_RDATA_AT + len);
+	rr->weight = weight;
+	rr->glue = 0;
+	put_u16(rr->octets, 0xc000 | DNS_HEADER_OCTETS);
+	put_u16(rr->octets + 2, (uint16_t)type);
+	put_u16(rr->octets + 4, RRCLASS_IN);
+	put_u32(rr->octets + RR_TTL_AT, ttl_s);
+	put_u16(rr->octets + 10, (uint16_t)len);
+	memcpy(rr->octets + RR_RDATA_AT, rdata, len);
+	return at;
 }
 
 uint32_t block_add_glue(struct block_builder *b, const uint32_t *rrs, size_t n)
 {
-	static const uint32_t end = 0;
-	const uint32_t at = align(b, _Alignof(uint32_t));
+	uint32_t at, *list = take(b, _Alignof(uint32_t), (n + 1) * sizeof(*rrs), &at);
 
-	add(b, rrs, n * sizeof(*rrs));
-	add(b, &end, sizeof(end));
-	return b->error == 0 ? at : 0;
+	if (list == NULL)
+		return 0;
+	memcpy(list, rrs, n * sizeof(*rrs));
+	list[n] = 0;
+	return at;
 }
 
 void block_set_glue(struct block_builder *b, uint32_t rr, uint32_t glue)
@@ -71,33 +85,45 @@ uint32_t block_add_rrset(struct block_builder *b, enum rrtype type, const uint32
 {
 	const uint16_t whole = (uint16_t)n;
 	const struct rrset_order plain = { .n_active = whole, .n_tiers = 1, .tier_ends = &whole };
-	const uint32_t at = align(b, _Alignof(struct rrset));
+	uint32_t at;
 
 	if (order == NULL)
 		order = &plain;
-	const struct rrset set = { .type = (uint16_t)type,
-				   .n = whole,
-				   .n_active = order->n_active,
-				   .n_tiers = order->n_tiers,
-				   .weighted = order->weighted,
-				   .max_weight = order->max_weight };
-	add(b, &set, offsetof(struct rrset, rrs));
-	add(b, rrs, n * sizeof(*rrs));
-	add(b, order->tier_ends, order->n_tiers * sizeof(*order->tier_ends));
-	return b->error == 0 ? at : 0;
+	struct rrset *set = take(b, _Alignof(struct rrset),
+				 offsetof(struct rrset, rrs) + n * sizeof(*rrs) +
+					 order->n_tiers * sizeof(*order->tier_ends),
+				 &at);
+	if (set == NULL)
+		return 0;
+	set->type = (uint16_t)type;
+	set->n = whole;
+	set->n_active = order->n_active;
+	set->n_tiers = order->n_tiers;
+	set->weighted = order->weighted;
+	set->max_weight = order->max_weight;
+	memcpy(set->rrs, rrs, n * sizeof(*rrs));
+	memcpy(set->rrs + n, order->tier_ends, order->n_tiers * sizeof(*order->tier_ends));
+	return at;
 }
 
 static void add_owner(struct block_builder *b, enum owner_rank rank, const uint8_t *key, size_t len,
 		      const uint32_t *rrsets, size_t n)
 {
-	const struct owner owner = { .rank = (uint8_t)rank, .n_rrsets = (uint8_t)n, .key_len = (uint8_t)len };
-	const uint32_t at = align(b, _Alignof(struct owner));
+	uint32_t at;
+	struct owner *o = take(b, _Alignof(struct owner),
+			       offsetof(struct owner, rrsets) + n * sizeof(*rrsets) + len, &at);
 
-	add(b, &owner, offsetof(struct owner, rrsets));
-	add(b, rrsets, n * sizeof(*rrsets));
-	add(b, key, len);
-	if (b->error == 0)
-		b->error = buffer_add(&b->owners, &at, sizeof(at));
+	if (o == NULL)
+		return;
+	o->hash = 0;
+	o->block = NULL;
+	o->rank = (uint8_t)rank;
+	o->n_rrsets = (uint8_t)n;
+	o->key_len = (uint8_t)len;
+	if (n > 0)
+		memcpy(o->rrsets, rrsets, n * sizeof(*rrsets));
+	memcpy(o->rrsets + n, key, len);
+	b->error = buffer_add(&b->owners, &at, sizeof(at));
 	b->n_owners++;
 }
 
@@ -131,10 +157,12 @@ static void point_owners_back(struct block *block)
 
 int block_seal(struct block_builder *b, struct block **ret)
 {
-	const uint32_t owners_at = align(b, _Alignof(uint32_t));
 	struct block *block = NULL;
+	uint32_t owners_at;
+	void *owners = take(b, _Alignof(uint32_t), b->owners.len, &owners_at);
 
-	add(b, b->owners.octets, b->owners.len);
+	if (owners != NULL && b->n_owners > 0)
+		memcpy(owners, b->owners.octets, b->owners.len);
 	if (b->error == 0)
 		block = realloc(b->octets.octets, b->octets.len); /* gives back what growing took too much */
 	if (b->error == 0 && block == NULL)

@@ -223,3 +223,62 @@ enum drop report_check(const struct report *r, struct report_room *room, struct 
 	*ret = in;
 	return DROP_NONE;
 }
+
+/* --- what was checked before --- */
+
+static bool is_folded_label(const char *text)
+{
+	char room[LABEL_OCTETS_MAX + 1];
+
+	return text == NULL || (fold_optional(text, room) != NULL && strcmp(text, room) == 0);
+}
+
+static bool is_text(const char *text)
+{
+	return strnlen(text, INSTANCE_TEXT_MAX + 1) <= INSTANCE_TEXT_MAX;
+}
+
+/* An IPv4 address in IPv6 form is one of IPv4 to us. */
+static bool is_address(const struct address *a)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }, zeroes[12];
+
+	if (a->len == 4)
+		return memcmp(a->octets + 4, zeroes, 12) == 0 && address_is_usable(a);
+	return a->len == 16 && memcmp(a->octets, mapped, sizeof(mapped)) != 0 && address_is_usable(a);
+}
+
+static bool is_host(const char *host)
+{
+	char room[NAME_OCTETS_MAX];
+	struct instance_parts in = { 0 };
+
+	return strnlen(host, NAME_OCTETS_MAX) < NAME_OCTETS_MAX && read_address(host, &in, room) &&
+	       in.host != NULL && strcmp(host, room) == 0;
+}
+
+static bool are_lists(const struct instance_parts *p)
+{
+	size_t octets = 0;
+	bool good = p->n_tags <= INSTANCE_TAGS_MAX && p->n_metadata <= INSTANCE_METADATA_MAX;
+
+	for (size_t i = 0; good && i < p->n_tags; i++)
+		good = p->tags[i][0] != '\0' && is_text(p->tags[i]) &&
+		       (i == 0 || strcmp(p->tags[i - 1], p->tags[i]) < 0);
+	for (size_t i = 0; good && i < p->n_metadata; i++) {
+		const struct metadata *m = &p->metadata[i];
+
+		good = is_text(m->key) && is_text(m->value) && (i == 0 || strcmp(m[-1].key, m->key) < 0);
+		octets += good ? strlen(m->key) + strlen(m->value) : 0;
+	}
+	return good && octets <= INSTANCE_METADATA_OCTETS_MAX;
+}
+
+bool report_could_make(const struct instance_parts *p)
+{
+	return (p->host != NULL ? p->address.len == 0 && is_host(p->host) : is_address(&p->address)) &&
+	       is_folded_label(p->name) && is_folded_label(p->port_name) &&
+	       (p->zone == NULL || (p->zone[0] != '\0' && is_text(p->zone))) && are_lists(p) &&
+	       p->health <= HEALTH_CRITICAL && p->protocol <= PROTOCOL_UDP &&
+	       (p->ttl_s <= TTL_CAP_MAX_S || p->ttl_s == TTL_CAP_NONE);
+}

@@ -9,6 +9,7 @@
 #include "registry/consul.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum {
@@ -244,6 +245,8 @@ static void note_answer(struct consul_resource *c, const struct fetch_result *re
 	c->saw_all |= !c->filtered;
 	c->len = res->len;
 	c->index = consul_index(res);
+	if (c->index != 0)
+		resource_set_position(&c->base, "index %" PRIu64, c->index);
 	c->n_failed = c->sent != 0 ? 0 : c->n_failed;
 	note_instances(c);
 	c->confirms = false;

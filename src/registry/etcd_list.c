@@ -2,6 +2,7 @@
 /* All keys there are, in pages that show one moment of the store: the revision of the first page is asked for
  * in all that follow. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,7 @@ static int finish_list(struct registry *r, struct snapshot_builder *b)
 		return etcd_fail(r, b, status, "%s", strerror(-status));
 	ledger_commit(r->ledger, &r->keys.part);
 	r->revision = r->pinned;
+	resource_set_position(&r->keys, "revision %" PRIu64, r->revision);
 	r->pinned = 0;
 	r->listed = true;
 	r->doubted = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A stream of changes from a revision on, and all the ways in which it may end. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,8 +171,10 @@ static void advance(struct registry *r, const struct etcd_notice *n)
 	const uint64_t revision = n->n_events > 0 ? n->last : n->revision;
 
 	r->n_forgotten = 0;
-	if (revision > r->revision)
-		r->revision = revision;
+	if (revision <= r->revision)
+		return;
+	r->revision = revision;
+	resource_set_position(&r->keys, "revision %" PRIu64, revision);
 }
 
 static int read_object(struct registry *r, const struct fetch_result *result, struct snapshot_builder *b)

@@ -101,11 +101,22 @@ static char *copy_validator(const char *text)
 	return strdup(text);
 }
 
+static void note_position(struct registry *r, const char *etag, const char *last_modified)
+{
+	if (etag != NULL)
+		resource_set_position(&r->list, "ETag %s", etag);
+	else if (last_modified != NULL)
+		resource_set_position(&r->list, "Last-Modified %s", last_modified);
+	else
+		resource_set_position(&r->list, "%s", "");
+}
+
 static void keep_validators(struct registry *r, const char *etag, const char *last_modified)
 {
 	const struct validators fresh = { .etag = copy_validator(etag),
 					  .last_modified = copy_validator(last_modified) };
 
+	note_position(r, etag, last_modified);
 	forget(&r->good);
 	r->good = fresh;
 }

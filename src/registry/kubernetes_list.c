@@ -155,6 +155,8 @@ static int complete(struct registry *r, struct collection *c)
 	c->listing = c->next == NULL && c->listed != NULL ? LIST_NEWER : LIST_PAGES;
 	free(c->position);
 	c->position = c->listed;
+	if (c->position != NULL)
+		resource_set_position(&c->resource, "resourceVersion %s", c->position);
 	c->listed = NULL;
 	free(c->next);
 	c->next = NULL;

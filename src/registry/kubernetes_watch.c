@@ -33,6 +33,7 @@ static int move(struct collection *c, const struct kubernetes_object *o)
 		return -ENOMEM;
 	free(c->position);
 	c->position = position;
+	resource_set_position(&c->resource, "resourceVersion %s", position);
 	return 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "registry/registry.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -12,6 +14,15 @@ bool path_has_glob(const char *text, size_t len)
 			return true;
 	}
 	return false;
+}
+
+void resource_set_position(struct resource *res, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(res->position, sizeof(res->position), format, args);
+	va_end(args);
 }
 
 const struct registry_kind *registry_kind_find(const char *name)

@@ -140,6 +140,18 @@ bool name_prepend(struct name *n, const char *label, size_t len)
 	return put_before(n, octets, 1 + len);
 }
 
+bool name_join(const char *label, size_t len, const struct name *base, struct name *ret)
+{
+	if (len == 0 || len > LABEL_OCTETS_MAX || base->len + 1 + len > NAME_OCTETS_MAX)
+		return false;
+	ret->len = (uint8_t)(base->len + 1 + len);
+	ret->octets[0] = (uint8_t)len;
+	for (size_t i = 0; i < len; i++)
+		ret->octets[1 + i] = octet_fold((uint8_t)label[i]);
+	memcpy(ret->octets + 1 + len, base->octets, base->len);
+	return true;
+}
+
 bool name_prepend_name(struct name *n, const struct name *front)
 {
 	return put_before(n, front->octets, front->len - 1U);

@@ -28,9 +28,12 @@ static const struct {
 /* first.second.base, second may be NULL; false when it gets too long: such a name is not made. */
 static bool name_below(const struct name *base, const char *first, const char *second, struct name *ret)
 {
-	*ret = *base;
-	return (second == NULL || name_prepend(ret, second, strlen(second))) &&
-	       name_prepend(ret, first, strlen(first));
+	struct name middle;
+
+	if (second == NULL)
+		return name_join(first, strlen(first), base, ret);
+	return name_join(second, strlen(second), base, &middle) &&
+	       name_join(first, strlen(first), &middle, ret);
 }
 
 static bool underscore(const char *text, char ret[LABEL_OCTETS_MAX + 1])
@@ -390,13 +393,14 @@ int compose_service(const struct zone_options *z, const char *service, const str
 					 .true_ms = selection->true_ms,
 					 .age = answer->age };
 	struct work w = { .zone = z };
+	struct rows_room room;
 
 	if (!name_service(&w, service))
 		return -ENAMETOOLONG;
 	for (size_t i = 0; i < selection->n_all; i++)
 		options.instances[selection->members[i].left_out]++;
 	block_begin(&w.block, &options);
-	rows_init(&w.rows, &w.block, z, smallest_ttl(answer->ttl_s, selection), selection);
+	rows_init(&w.rows, &room, &w.block, z, smallest_ttl(answer->ttl_s, selection), selection);
 	add_service_names(&w);
 	add_names_between(&w);
 	add_tags_and_names(&w);

@@ -12,8 +12,16 @@ enum { RRSET_RRS_MAX = UINT16_MAX };
 
 void *rows_allocate(struct rows *r, size_t n, size_t size)
 {
-	void *memory = r->error == 0 ? arena_alloc(&r->arena, (n + 1) * size) : NULL;
+	const size_t align = alignof(max_align_t), octets = ((n + 1) * size + align - 1) & ~(align - 1);
+	void *memory = NULL;
 
+	if (r->error == 0 && octets <= sizeof(r->room->octets) - r->room_used) {
+		memory = memset(r->room->octets + r->room_used, 0, octets);
+		r->room_used += octets;
+		return memory;
+	}
+	if (r->error == 0)
+		memory = arena_alloc(&r->arena, (n + 1) * size);
 	if (memory == NULL && r->error == 0)
 		r->error = -ENOMEM;
 	return memory;
@@ -170,8 +178,7 @@ static bool name_target(const struct rows *r, const struct row *row, struct name
 
 	if (host != NULL)
 		return name_from_text(host, strlen(host), ret);
-	*ret = r->addr;
-	return ret->len > 0 && name_prepend(ret, label, label_from_address(row->at, label));
+	return r->addr.len > 0 && name_join(label, label_from_address(row->at, label), &r->addr, ret);
 }
 
 static uint32_t add_glue(struct rows *r, const struct row *row)
@@ -208,17 +215,38 @@ static void encode_glue(struct rows *r)
 	}
 }
 
+/* As rdata_from_srv(), without a struct name between: there is one for every instance. */
+static size_t write_srv(const struct rows *r, const struct row *row, uint8_t rdata[RDATA_OCTETS_MAX])
+{
+	const struct instance *in = row->instance;
+	char *label = (char *)rdata + 7;
+	struct name target;
+
+	if (instance_host(in) != NULL)
+		return name_target(r, row, &target)
+			       ? rdata_from_srv(in->priority, in->weight, in->port, &target, rdata)
+			       : 0;
+	const size_t len = r->addr.len > 0 ? label_from_address(row->at, label) : 0;
+	if (len == 0 || 1 + len + r->addr.len > NAME_OCTETS_MAX)
+		return 0;
+	put_u16(rdata, in->priority);
+	put_u16(rdata + 2, in->weight);
+	put_u16(rdata + 4, in->port);
+	rdata[6] = (uint8_t)len;
+	memcpy(rdata + 7 + len, r->addr.octets, r->addr.len);
+	return 7 + len + r->addr.len;
+}
+
 static uint32_t add_srv(struct rows *r, const struct row *row)
 {
 	const struct instance *in = row->instance;
 	uint8_t rdata[RDATA_OCTETS_MAX];
-	struct name target;
+	const size_t len = write_srv(r, row, rdata);
 
-	if (!name_target(r, row, &target)) {
+	if (len == 0) {
 		r->error = -ENAMETOOLONG;
 		return ROW_WITHOUT_SRV;
 	}
-	const size_t len = rdata_from_srv(in->priority, in->weight, in->port, &target, rdata);
 	const uint32_t rr = block_add_rr(r->block, RRTYPE_SRV, r->ttl_s, rdata, len, in->weight);
 	block_set_glue(r->block, rr, row->glue);
 	r->items[r->n_items] =
@@ -259,10 +287,10 @@ static void take_members(struct rows *r, const struct selection *selection)
 		sort_items(r->rows, r->n, sizeof(*r->rows), compare_rows);
 }
 
-void rows_init(struct rows *r, struct block_builder *block, const struct zone_options *z, uint32_t ttl_s,
-	       const struct selection *selection)
+void rows_init(struct rows *r, struct rows_room *room, struct block_builder *block,
+	       const struct zone_options *z, uint32_t ttl_s, const struct selection *selection)
 {
-	*r = (struct rows){ .block = block, .ttl_s = ttl_s, .addr = z->origin };
+	*r = (struct rows){ .room = room, .block = block, .ttl_s = ttl_s, .addr = z->origin };
 	if (!name_prepend(&r->addr, "addr", 4))
 		r->addr.len = 0;
 	take_members(r, selection);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* bench/table.c -- how long it takes to make the first table from what registries said, and the next one when
- * one service has changed.
+ * one service has changed; to write what they said for the disk, and to read it.
  *
  *   table [SERVICES [INSTANCES of each]]
  *
@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/buffer.h"
 #include "feed/publisher.h"
+#include "model/snapshot_image.h"
 
 enum { ROUNDS = 5 };
 
@@ -98,6 +100,31 @@ static void measure(const struct feed_options *feed, struct snapshot *first, str
 	freshness_destroy(board);
 }
 
+static int put(void *context, const void *octets, size_t len)
+{
+	return buffer_add(context, octets, len);
+}
+
+static void measure_image(const struct snapshot *s)
+{
+	struct buffer image = { 0 };
+	struct snapshot *again;
+
+	if (snapshot_image_write(s, put, &image) != 0)
+		fail("cannot write");
+	buffer_clear(&image);
+	const uint64_t begin = now_us();
+	snapshot_image_write(s, put, &image);
+	const uint64_t written = now_us();
+	if (snapshot_image_read(image.octets, image.len, &again) != 0 || again->n_instances != s->n_instances)
+		fail("cannot read");
+	const uint64_t read = now_us();
+	printf("image %zu octets  written %7.1f ms  read %7.1f ms\n", image.len,
+	       (double)(written - begin) / 1000, (double)(read - written) / 1000);
+	snapshot_release(again);
+	buffer_finish(&image);
+}
+
 int main(int argc, char **argv)
 {
 	const unsigned services = argc > 1 ? (unsigned)atoi(argv[1]) : 100000;
@@ -120,6 +147,8 @@ int main(int argc, char **argv)
 	printf("%u services of %u instances\n", services, instances);
 	for (int i = 0; i < ROUNDS; i++)
 		measure(&feed, first, second, &inbox);
+	for (int i = 0; i < ROUNDS; i++)
+		measure_image(first);
 	snapshot_release(second);
 	snapshot_release(first);
 	inbox_finish(&inbox);

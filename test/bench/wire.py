@@ -149,7 +149,7 @@ class Daemon(Program):
         self.port = port if port is not None else free_ports(1)[0]
         path = os.path.join(directory, f"{self.port}.conf")
         with open(path, "w") as f:
-            f.write(f'listen = {{ "127.0.0.1:{self.port}" }}\nuser = ""\nlog-level = warning\n{blocks}\n')
+            f.write(f'listen = {{ "127.0.0.1:{self.port}" }}\nuser = ""\nstate-dir = ""\nlog-level = warning\n{blocks}\n')
         super().__init__([os.path.join(build, "src", "phonebookd"), "-c", path], log)
         self.client = Client(self.port)
         self.log = log.name

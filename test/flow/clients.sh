@@ -48,6 +48,7 @@ build_lookup()
 cat >"$dir/phonebook.conf" <<END
 listen = { "127.0.0.1:53" }
 user = ""
+state-dir = ""
 zone "$Z" { }
 file "local" { path = "$dir/services.json" }
 forward "." { upstreams = { "127.0.0.1:5300" } }

@@ -15,6 +15,7 @@ write_conf() # TTL
 	cat >"$conf" <<-END
 		listen = { "127.0.0.1:$port" }
 		user = ""
+		state-dir = ""
 		tcp-idle = 2s
 
 		zone "service.local" {
@@ -204,7 +205,7 @@ reload
 check 'SIGHUP takes a new configuration' wait_for 5 ttl_is 7
 write_conf 9
 reload
-check 'SIGHUP refuses a broken one with file and line' wait_for 5 grep -Eq 'phonebook\.conf:6: ' "$log"
+check 'SIGHUP refuses a broken one with file and line' wait_for 5 grep -Eq 'phonebook\.conf:7: ' "$log"
 check 'and keeps the old one' ttl_is 7
 rm "$conf"
 reload

@@ -17,6 +17,7 @@ conf=$dir/phonebook.conf
 cat >"$conf" <<END
 listen = { "127.0.0.1:$port" }
 user = ""
+state-dir = ""
 zone "$Z"           { registries = { "store", "polled" } ttl = 20s brake = 3s }
 zone "polled.local" { registries = { "polled" } brake = 3s }
 zone "shop.local"   { registries = { "shop" } }

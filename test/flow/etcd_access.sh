@@ -17,6 +17,7 @@ conf=$dir/phonebook.conf
 cat >"$conf" <<END
 listen = { "127.0.0.1:$port" }
 user = ""
+state-dir = ""
 zone "$Z" { brake = 3s }
 etcd "store" {
 	url = "http://127.0.0.1:$client_port"
@@ -125,6 +126,7 @@ certificates()
 cat >"$conf" <<END
 listen = { "127.0.0.1:$port" }
 user = ""
+state-dir = ""
 zone "$Z" { registries = { "store", "nobody", "stranger" } }
 etcd "store" {
 	url = "https://127.0.0.1:$tls_port"

@@ -83,6 +83,7 @@ cut_off() # NUMBER
 cat >"$conf" <<END
 listen = { "127.0.0.1:$port" }
 user = ""
+state-dir = ""
 zone "$Z" { brake = 3s }
 etcd "store" {
 	url = { "http://127.0.0.1:$(nth 1 "$client_ports")", "http://127.0.0.1:$(nth 2 "$client_ports")",

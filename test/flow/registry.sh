@@ -12,6 +12,7 @@ Z=service.local
 cat >"$dir/phonebook.conf" <<END
 listen = { "127.0.0.1:$port" }
 user = ""
+state-dir = ""
 http "custom" {
 	url = "http://127.0.0.1:$web/services"
 	interval = 300ms

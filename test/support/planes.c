@@ -34,6 +34,18 @@ struct planes {
 
 /* --- configuration --- */
 
+/* A test keeps nothing on the disk unless it says where. */
+static void write_config(const char *dir, const char *text)
+{
+	char *all;
+
+	ck_assert_int_gt(
+		asprintf(&all, "%s%s", strstr(text, "state-dir") == NULL ? "state-dir = \"\"\n" : "", text),
+		0);
+	harness_write_file(dir, "phonebook.conf", all);
+	free(all);
+}
+
 struct config *planes_read_config(const char *text)
 {
 	char *dir = harness_make_dir(), path[128], *report = NULL;
@@ -41,7 +53,7 @@ struct config *planes_read_config(const char *text)
 	FILE *errors = open_memstream(&report, &len);
 	struct config *config = NULL;
 
-	harness_write_file(dir, "phonebook.conf", text);
+	write_config(dir, text);
 	snprintf(path, sizeof(path), "%s/phonebook.conf", dir);
 	const int r = config_read(path, errors, &config);
 	fclose(errors);

@@ -36,7 +36,7 @@ static char *dir, path[256];
 
 /* What changed() was told: instances of the service "shop", -1 for none, -2 for no snapshot. */
 static struct {
-	unsigned n;
+	unsigned n, n_heard;
 	int before, after;
 } told;
 
@@ -56,6 +56,13 @@ static inline void changed(void *context, const struct snapshot *before, const s
 	told.n++;
 	told.before = count_shop(before);
 	told.after = count_shop(after);
+}
+
+static inline void heard(void *context)
+{
+	ck_assert_ptr_eq(context, &told);
+	ck_assert_uint_gt(poller_heard_ms(poller), 0);
+	told.n_heard++;
 }
 
 static inline uint64_t brake(void *context, const char *service)
@@ -92,6 +99,7 @@ static inline void set_up(void)
 					 .random = &random_state,
 					 .brake = brake,
 					 .changed = changed,
+					 .heard = heard,
 					 .context = &told };
 }
 
