@@ -110,8 +110,9 @@ conclude()
 	rm -rf "$scratch"
 	say 'done'
 	echo "$passed passed, $failed failed"
-	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
-	exit
+	# Within a trap, exit alone would give the status from before the trap.
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] && exit 0
+	exit 1
 }
 
 interrupted()

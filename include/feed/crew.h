@@ -60,6 +60,7 @@ struct crew {
 	size_t n_spoken;    /* a good one */
 	size_t n_failing, n_live;
 	uint64_t heard_ms;      /* the youngest good answer */
+	size_t n_octets;        /* read since the owner has set it to 0 */
 	struct errand *reading; /* the one whose result is being read */
 };
 

@@ -33,7 +33,8 @@ struct plan_context {
 	struct state *state; /* what is on the disk, and where what is believed goes */
 	struct inbox *const *inboxes;
 	size_t n_inboxes;
-	void (*changed)(void *context); /* there is something to publish; called after plan_start() only */
+	void (*read_much)(void *context); /* memory may be given back */
+	void (*changed)(void *context);   /* there is something to publish; called after plan_start() only */
 	void *context;
 };
 

@@ -38,7 +38,9 @@ struct poller_options {
 	void (*aged)(void *context, const char *service);
 	/* It has spoken as a whole, again or still: poller_heard_ms(), poller_position(). */
 	void (*heard)(void *context);
-	void *context;              /* of all four */
+	/* A lot has been read: the memory that took may be given back. */
+	void (*read_much)(void *context);
+	void *context;              /* of all five */
 	struct snapshot *inherited; /* what is believed until the first round; may be NULL */
 	/* The poller of the same name, kind and fingerprint before the reload, or NULL; borrowed for
 	 * poller_create() only. */

@@ -291,6 +291,7 @@ static bool take(struct errand *e, const struct fetch_result *result)
 
 	e->resource->fresh_ms = e->resource->lag_ms = 0;
 	e->crew->reading = e;
+	e->crew->n_octets += result->len;
 	if (b != NULL)
 		step = o->kind->read(o->registry, e->resource, result, b);
 	e->crew->reading = NULL;

@@ -50,6 +50,7 @@ struct feeder {
 	uint64_t released_ms;
 	pthread_t thread;
 	bool started;
+	bool has_garbage;     /* something large has been read since memory was given back */
 	bool short_of_memory; /* told */
 	void (*ready)(void *context);
 	void *ready_context;
@@ -182,6 +183,19 @@ static void on_reclaim(evutil_socket_t fd, short what, void *arg)
 	f->n_old = kept;
 	if (!all || kept > 0)
 		arm(f->reclaim, RECLAIM_MS);
+	else if (f->has_garbage)
+		heap_trim(); /* what reading a large list took is lent to the kernel until the next one */
+	f->has_garbage = f->has_garbage && (!all || kept > 0);
+}
+
+/* Behind the table that may follow, and what that replaces. */
+static void read_much(void *context)
+{
+	struct feeder *f = context;
+
+	f->has_garbage = true;
+	if (!event_pending(f->reclaim, EV_TIMEOUT, NULL))
+		arm(f->reclaim, RECLAIM_MS);
 }
 
 /* --- host names --- */
@@ -215,7 +229,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	plan_sweep_hosts(f->plan);
-	heap_trim(); /* what reading a large list took is lent to the kernel until the next one */
+	heap_trim(); /* many small things leave as much behind as a large one */
 }
 
 /* --- places where nobody answers --- */
@@ -249,6 +263,7 @@ static int make_plan(struct feeder *f, struct feed_options *options, struct stat
 					.state = state,
 					.inboxes = f->inboxes,
 					.n_inboxes = f->n_inboxes,
+					.read_much = read_much,
 					.changed = publish_soon,
 					.context = f };
 

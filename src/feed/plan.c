@@ -110,6 +110,13 @@ static void source_changed(void *context, const struct snapshot *before, const s
 	p->context.changed(p->context.context);
 }
 
+static void source_read_much(void *context)
+{
+	const struct source *s = context;
+
+	s->plan->context.read_much(s->plan->context.context);
+}
+
 static void source_aged(void *context, const char *service)
 {
 	const struct source *s = context;
@@ -252,6 +259,7 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 		.brake = brake_limit,
 		.changed = source_changed,
 		.aged = source_aged,
+		.read_much = source_read_much,
 		.heard = source_heard,
 		.context = s,
 		.previous = is_same ? previous->sources[old].poller : NULL,

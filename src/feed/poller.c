@@ -15,10 +15,11 @@
 
 enum {
 	ERROR_TEXT_MAX = 256,
-	RETRY_MS = 1000,      /* when there was no memory */
-	LATE_LOOK_MS = 1000,  /* a look at parts that fail; each costs a walk over all of them */
-	ERRORS_MAX = 8,       /* ways to fail that are told; who has more has one trouble, or all of them */
-	CHANGE_LOG_MS = 1000, /* a registry that changes all the time: one line in so long */
+	RETRY_MS = 1000,       /* when there was no memory */
+	MUCH_OCTETS = 1 << 20, /* of bodies: a list of thousands, not a change */
+	LATE_LOOK_MS = 1000,   /* a look at parts that fail; each costs a walk over all of them */
+	ERRORS_MAX = 8,        /* ways to fail that are told; who has more has one trouble, or all of them */
+	CHANGE_LOG_MS = 1000,  /* a registry that changes all the time: one line in so long */
 };
 
 struct poller {
@@ -277,6 +278,10 @@ static void on_settle(evutil_socket_t fd, short what, void *arg)
 	report_age(p);
 	report_state(p);
 	watch_late(p);
+	if (p->crew.n_octets >= MUCH_OCTETS) {
+		p->crew.n_octets = 0;
+		p->o.read_much(p->o.context);
+	}
 	announce(p, before, !p->concluded && p->crew.n_concluded == p->crew.n);
 	if (p->heard_ms > 0 && !is_short)
 		p->o.heard(p->o.context);

@@ -72,6 +72,11 @@ static inline uint64_t brake(void *context, const char *service)
 	return brake_ms;
 }
 
+static void read_much(void *context)
+{
+	(void)context;
+}
+
 static inline void set_up(void)
 {
 	memset(&told, 0, sizeof(told));
@@ -100,6 +105,7 @@ static inline void set_up(void)
 					 .brake = brake,
 					 .changed = changed,
 					 .heard = heard,
+					 .read_much = read_much,
 					 .context = &told };
 }
 
