@@ -34,6 +34,9 @@ struct ledger_part {
 
 struct ledger *ledger_create(void); /* NULL when there is no memory */
 
+/* Holds no more than that from now on. */
+void ledger_limit(struct ledger *l, const struct snapshot_limits *limits);
+
 /* All parts must have been dropped. NULL is fine. */
 void ledger_destroy(struct ledger *l);
 
@@ -43,10 +46,9 @@ void ledger_destroy(struct ledger *l);
 void ledger_begin(struct ledger *l, struct ledger_part *p);
 
 /* The item as it is in this answer: what is in the builder, which is empty afterwards, on failure too.
- * Nothing is visible until the commit. -ENOMEM, or -EDQUOT when the registry would hold more than
- * SNAPSHOT_INSTANCES_MAX instances (an item being one at least), SNAPSHOT_OCTETS_MAX octets or
- * SNAPSHOT_SERVICES_MAX services: then it is as if the item had not been named, and may be kept instead.
- * -EINVAL without a round. */
+ * Nothing is visible until the commit. -ENOMEM, or -EDQUOT when the registry would hold more instances (an
+ * item being one at least), octets or services than its limits say, which the builder's error tells, by the
+ * key: then it is as if the item had not been named, and may be kept instead. -EINVAL without a round. */
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b);
 
 /* The item stays what it is; without such an item nothing happens. */

@@ -47,7 +47,8 @@ struct united_service {
 
 struct united {
 	void *services;                       /* a tree of tsearch(3), by name */
-	size_t n;                             /* in the tree */
+	size_t n_spoken;                      /* of them somebody speaks of; what only was there is no load */
+	size_t services_max;                  /* so many of those at most */
 	SLIST_HEAD(, united_service) touched; /* since the last seal */
 	size_t n_touched;                     /* of the services */
 	struct united_service *findings;      /* what is wrong is gathered as if it was a service */
@@ -60,7 +61,7 @@ int united_init(struct united *u);
 void united_finish(struct united *u);
 
 /* Makes a statement that does not hold yet, and keeps the snapshot; before is what the item says until then,
- * or NULL. -ENOMEM, or -EDQUOT when there would be more than SNAPSHOT_SERVICES_MAX services. */
+ * or NULL. -ENOMEM, or -EDQUOT when there would be more than services_max services. */
 int united_prepare(struct united *u, const char *key, const struct statement *before, struct snapshot *s,
 		   struct statement **ret);
 

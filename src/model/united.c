@@ -29,7 +29,7 @@ static struct united_service *make_service(const char *name)
 
 int united_init(struct united *u)
 {
-	*u = (struct united){ .findings = make_service("") };
+	*u = (struct united){ .findings = make_service(""), .services_max = SNAPSHOT_SERVICES_MAX };
 	groups_init(&u->groups);
 	return u->findings != NULL ? 0 : -ENOMEM;
 }
@@ -55,14 +55,11 @@ static int take(struct united *u, const char *name, struct united_service **ret)
 	struct united_service *us = find(u, name);
 
 	if (us == NULL) {
-		if (u->n >= SNAPSHOT_SERVICES_MAX)
-			return -EDQUOT;
 		us = make_service(name);
 		if (us == NULL || tsearch(us, &u->services, compare_names) == NULL) {
 			free(us);
 			return -ENOMEM;
 		}
-		u->n++;
 	}
 	*ret = us;
 	return 0;
@@ -74,7 +71,6 @@ void united_forget_if_idle(struct united *u, struct united_service *us)
 		return;
 	tdelete(us, &u->services, compare_names);
 	free(us);
-	u->n--;
 }
 
 void united_touch(struct united *u, struct united_service *us)
@@ -95,12 +91,21 @@ static size_t count_contributions(const struct snapshot *s)
 	return s->n_services + (s->findings != NULL);
 }
 
+static void use(struct united *u, struct united_service *us)
+{
+	u->n_spoken += us->n_users++ == 0 && us != u->findings;
+}
+
+static void use_no_more(struct united *u, struct united_service *us)
+{
+	u->n_spoken -= --us->n_users == 0 && us != u->findings;
+	united_forget_if_idle(u, us);
+}
+
 static void discard(struct united *u, struct statement *st, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		st->contributions[i].about->n_users--;
-		united_forget_if_idle(u, st->contributions[i].about);
-	}
+	for (size_t i = 0; i < n; i++)
+		use_no_more(u, st->contributions[i].about);
 	snapshot_release(st->snapshot);
 	free(st);
 }
@@ -122,9 +127,21 @@ static struct united_service *find_before(const struct statement *before, const 
 	return order == 0 ? before->contributions[*at].about : NULL;
 }
 
+/* Services that nobody will speak of any more when the statement has taken the place of the one before. */
+static size_t count_leaving(const struct statement *before)
+{
+	const size_t n = before != NULL ? before->snapshot->n_services : 0;
+	size_t leaving = 0;
+
+	for (size_t i = 0; i < n; i++)
+		leaving += before->contributions[i].about->n_users == 1;
+	return leaving;
+}
+
 static int take_all(struct united *u, const struct statement *before, struct statement *st, size_t n)
 {
 	const struct snapshot *s = st->snapshot;
+	const size_t n_spoken = u->n_spoken;
 	size_t i = 0, at = 0;
 	int r = 0;
 
@@ -135,10 +152,12 @@ static int take_all(struct united *u, const struct statement *before, struct sta
 		if (us == NULL)
 			r = take(u, s->services[i]->name, &us);
 		if (r == 0) {
-			us->n_users++;
+			use(u, us);
 			st->contributions[i] = (struct contribution){ .statement = st, .about = us };
 		}
 	}
+	if (r == 0 && u->n_spoken > n_spoken && u->n_spoken - count_leaving(before) > u->services_max)
+		r = -EDQUOT;
 	if (r < 0)
 		discard(u, st, i);
 	return r;
