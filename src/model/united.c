@@ -2,6 +2,7 @@
 #include "model/united.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@ int united_init(struct united *u)
 {
 	*u = (struct united){ .findings = make_service(""), .services_max = SNAPSHOT_SERVICES_MAX };
 	groups_init(&u->groups);
+	/* What is sealed has been let in already; SERVICE_INSTANCES_MAX alone is about the union. */
+	u->groups.limits = (struct snapshot_limits){ UINT_MAX, UINT_MAX, UINT64_MAX };
 	return u->findings != NULL ? 0 : -ENOMEM;
 }
 

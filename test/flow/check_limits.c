@@ -131,7 +131,7 @@ START_TEST(a_piece_too_many_is_refused_and_the_rest_stays)
 	log_await(pieces[_i].logged);
 	planes_expect(planes, A, ONE);
 	planes_expect(planes, B, TWO);
-	planes_expect(planes, C, "NXDOMAIN aa");
+	planes_expect(planes, C, "NXDOMAIN aa ede 0");
 	planes_await_status(planes, "dc1", "state", "failing");
 
 	snprintf(path, sizeof(path), "%s/b.json", dir);
