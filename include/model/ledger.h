@@ -28,6 +28,7 @@ struct ledger_part {
 	size_t n;    /* items that say something */
 	bool in_round;
 	unsigned round;
+	size_t n_unseen;                    /* services of which this round has not spoken yet: they may go */
 	struct ledger_size now, next;       /* of what holds, and of what would with the round so far */
 	LIST_HEAD(, united_service) doubts; /* services it changed by a complete answer, not repeated yet */
 };
@@ -51,8 +52,9 @@ void ledger_begin(struct ledger *l, struct ledger_part *p);
  * key: then it is as if the item had not been named, and may be kept instead. -EINVAL without a round. */
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b);
 
-/* The item stays what it is; without such an item nothing happens. */
-void ledger_keep(struct ledger *l, struct ledger_part *p, const char *key);
+/* The item stays what it is; without such an item nothing happens. -EDQUOT when there is no room for it
+ * beside what is new in this answer: to be staged, then, for the reason. */
+int ledger_keep(struct ledger *l, struct ledger_part *p, const char *key);
 
 /* The answer is complete: what was staged holds, items neither staged nor kept are gone. Without a round
  * everything stays: half an answer must not pass for a whole one. */

@@ -155,14 +155,17 @@ static int check_sizes(const struct ledger *l, const struct ledger_part *p, stru
 	return 0;
 }
 
-static int prepare(struct ledger *l, const struct ledger_item *item, struct snapshot *s,
-		   struct snapshot_builder *b, struct statement **ret)
+static int refuse_services(const struct ledger *l, struct snapshot_builder *b)
 {
-	const int r = united_prepare(&l->united, item->key, item->now, s, ret);
+	return snapshot_builder_fail(b, -EDQUOT, "more than %u services: max-services", l->limits.services);
+}
 
-	return r == -EDQUOT ? snapshot_builder_fail(b, r, "more than %u services: max-services",
-						    l->limits.services)
-			    : r;
+static int prepare(struct ledger *l, const struct ledger_item *item, struct snapshot *s,
+		   struct ledger_part *round, struct snapshot_builder *b, struct statement **ret)
+{
+	const int r = united_prepare(&l->united, item->key, item->now, s, round, ret);
+
+	return r == -EDQUOT ? refuse_services(l, b) : r;
 }
 
 static bool is_seen(const struct ledger_part *p, const struct ledger_item *item)
@@ -210,6 +213,13 @@ static bool says(const struct statement *st, const struct snapshot *s)
 	return st != NULL && st->snapshot->findings == s->findings && snapshot_is_same(st->snapshot, s);
 }
 
+static int see_again(struct ledger *l, struct ledger_part *p, const struct ledger_item *item,
+		     struct snapshot_builder *b)
+{
+	united_see(p, item->now);
+	return united_is_full(&l->united, p) ? refuse_services(l, b) : 0;
+}
+
 /* One that says nothing new is kept, or a complete answer would need the memory of all items twice. */
 static int stage(struct ledger *l, struct ledger_part *p, struct ledger_item *item, struct snapshot *s,
 		 struct snapshot_builder *b)
@@ -218,8 +228,10 @@ static int stage(struct ledger *l, struct ledger_part *p, struct ledger_item *it
 	struct statement *st = NULL;
 	int r = p->in_round ? check_sizes(l, p, p->now, next, b) : -EINVAL;
 
-	if (r == 0 && !says(item->now, s))
-		r = prepare(l, item, s, b, &st);
+	if (r == 0 && says(item->now, s))
+		r = see_again(l, p, item, b);
+	else if (r == 0)
+		r = prepare(l, item, s, p, b, &st);
 	if (r < 0)
 		return r;
 	resize(l, p, p->now, next);
@@ -237,7 +249,7 @@ static int put(struct ledger *l, struct ledger_part *p, struct ledger_item *item
 	int r = check_sizes(l, p, now, next, b);
 
 	if (r == 0)
-		r = prepare(l, item, s, b, &st);
+		r = prepare(l, item, s, NULL, b, &st);
 	if (r < 0)
 		return r;
 	resize(l, p, now, next);
@@ -324,6 +336,7 @@ void ledger_begin(struct ledger *l, struct ledger_part *p)
 	ledger_abort(l, p);
 	p->in_round = true;
 	p->round++;
+	united_begin(&l->united, p, l->reserved.instances == p->now.instances);
 }
 
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b)
@@ -331,14 +344,18 @@ int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struc
 	return change_item(l, p, key, b, stage);
 }
 
-void ledger_keep(struct ledger *l, struct ledger_part *p, const char *key)
+int ledger_keep(struct ledger *l, struct ledger_part *p, const char *key)
 {
 	struct ledger_item *item = find_item(p, key);
 
 	if (item == NULL || item->now == NULL || !p->in_round || is_seen(p, item))
-		return;
+		return 0;
+	united_see(p, item->now);
+	if (united_is_full(&l->united, p))
+		return -EDQUOT;
 	resize(l, p, p->now, swap(p->next, nothing, measure_now(item)));
 	item->round = p->round;
+	return 0;
 }
 
 static void commit_item(const void *node, VISIT visit, void *context)

@@ -141,7 +141,40 @@ static size_t count_leaving(const struct statement *before)
 	return leaving;
 }
 
-static int take_all(struct united *u, const struct statement *before, struct statement *st, size_t n)
+void united_begin(const struct united *u, struct ledger_part *p, bool alone)
+{
+	p->n_unseen = alone ? u->n_spoken : 0;
+}
+
+void united_see(struct ledger_part *p, const struct statement *st)
+{
+	for (size_t i = 0; i < st->snapshot->n_services; i++) {
+		struct united_service *us = st->contributions[i].about;
+
+		if (us->seen_by == p && us->seen_in == p->round)
+			continue;
+		us->seen_by = p;
+		us->seen_in = p->round;
+		p->n_unseen -= p->n_unseen > 0 && !LIST_EMPTY(&us->contributions);
+	}
+}
+
+/* Whether there are too many services, without those that go when the statement holds, or its round does. */
+static bool is_full(const struct united *u, const struct statement *before, const struct ledger_part *round)
+{
+	const size_t leaving = count_leaving(before);
+	const size_t n_unseen = round != NULL ? round->n_unseen : 0;
+
+	return u->n_spoken > u->services_max + (leaving > n_unseen ? leaving : n_unseen);
+}
+
+bool united_is_full(const struct united *u, const struct ledger_part *p)
+{
+	return is_full(u, NULL, p);
+}
+
+static int take_all(struct united *u, const struct statement *before, struct statement *st, size_t n,
+		    struct ledger_part *round)
 {
 	const struct snapshot *s = st->snapshot;
 	const size_t n_spoken = u->n_spoken;
@@ -159,7 +192,9 @@ static int take_all(struct united *u, const struct statement *before, struct sta
 			st->contributions[i] = (struct contribution){ .statement = st, .about = us };
 		}
 	}
-	if (r == 0 && u->n_spoken > n_spoken && u->n_spoken - count_leaving(before) > u->services_max)
+	if (r == 0 && round != NULL)
+		united_see(round, st);
+	if (r == 0 && (round != NULL || u->n_spoken > n_spoken) && is_full(u, before, round))
 		r = -EDQUOT;
 	if (r < 0)
 		discard(u, st, i);
@@ -167,7 +202,7 @@ static int take_all(struct united *u, const struct statement *before, struct sta
 }
 
 int united_prepare(struct united *u, const char *key, const struct statement *before, struct snapshot *s,
-		   struct statement **ret)
+		   struct ledger_part *round, struct statement **ret)
 {
 	const size_t n = count_contributions(s);
 	struct statement *st = malloc(sizeof(*st) + n * sizeof(st->contributions[0]));
@@ -175,7 +210,7 @@ int united_prepare(struct united *u, const char *key, const struct statement *be
 	if (st == NULL)
 		return -ENOMEM;
 	*st = (struct statement){ .snapshot = snapshot_keep(s), .key = key };
-	int r = take_all(u, before, st, n);
+	int r = take_all(u, before, st, n, round);
 	if (r == 0)
 		*ret = st;
 	return r;

@@ -224,9 +224,7 @@ static bool keep_item(struct registry *r, const struct file *f)
 {
 	if (f->trouble != NULL || ledger_find(r->ledger, &r->path.part, f->name) == NULL)
 		return false;
-	if (!r->partial)
-		ledger_keep(r->ledger, &r->path.part, f->name);
-	return true;
+	return r->partial || ledger_keep(r->ledger, &r->path.part, f->name) == 0;
 }
 
 static bool is_missing(const struct fetch_result *res)

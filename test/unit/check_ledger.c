@@ -754,6 +754,41 @@ START_TEST(a_service_makes_room_for_another_of_the_same_item)
 }
 END_TEST
 
+START_TEST(a_list_makes_room_for_what_is_new_in_it)
+{
+	ledger_limit(ledger, &(struct snapshot_limits){ .services = 2 });
+	put(&part, "x", "a=1");
+	put(&part, "y", "b=1");
+	for (int i = 0; i < 2; i++) {
+		ledger_begin(ledger, &part);
+		stage(&part, "x", "a=1");
+		stage(&part, "z", "c=1"); /* y will have gone */
+		ledger_abort(ledger, &part);
+	}
+	expect("a=1 b=1");
+	ledger_begin(ledger, &part);
+	ledger_keep(ledger, &part, "y");
+	stage(&part, "z", "c=1");
+	fill("d=1");
+	ck_assert_int_eq(ledger_stage(ledger, &part, "w", b), -EDQUOT);
+	ledger_abort(ledger, &part);
+	ledger_begin(ledger, &part);
+	stage(&part, "z", "c=1"); /* whatever comes first */
+	stage(&part, "x", "a=1");
+	ck_assert_int_eq(ledger_keep(ledger, &part, "y"), -EDQUOT);
+	fill("b=1");
+	ck_assert_int_eq(ledger_stage(ledger, &part, "y", b), -EDQUOT);
+	ck_assert_str_eq(snapshot_builder_error(b), "more than 2 services: max-services");
+	ledger_abort(ledger, &part);
+	expect("a=1 b=1");
+	ledger_begin(ledger, &part);
+	stage(&part, "x", "a=1");
+	stage(&part, "z", "c=1");
+	ledger_commit(ledger, &part);
+	expect("a=1 c=1");
+}
+END_TEST
+
 /* --- cost --- */
 
 static void put_key(unsigned i, unsigned round)
@@ -843,6 +878,7 @@ int main(void)
 	tcase_add_loop_test(limits, a_limit_that_is_met_is_told_by_its_key, 0,
 			    sizeof(lower) / sizeof(lower[0]));
 	tcase_add_test(limits, a_service_makes_room_for_another_of_the_same_item);
+	tcase_add_test(limits, a_list_makes_room_for_what_is_new_in_it);
 	tcase_add_test(limits, a_change_of_one_in_fifty_thousand_is_quick);
 	tcase_set_timeout(limits, 60);
 	return harness_run(suite);
