@@ -19,7 +19,7 @@
 
 enum {
 	CONFIG_SIZE_MAX = 1 << 20, /* of one file, octets: some 10,000 static instances */
-	CONFIG_ROWS_MAX = 24,      /* of one kind of block */
+	CONFIG_ROWS_MAX = 28,      /* of one kind of block */
 	CONFIG_ERROR_MAX = 512,
 	CONFIG_SOCKET_MAX = 107, /* sun_path without its NUL (unix(7)) */
 };

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "model/service.h"
+#include "model/snapshot.h"
 
 /* What came for one service. Lives until groups_empty(). */
 struct group;
@@ -28,14 +29,17 @@ struct groups {
 	size_t n, n_instances;
 	size_t n_octets; /* as service_room() has them */
 	uint64_t seed;   /* or a registry could choose names that share a cell */
+	struct snapshot_limits limits;
+	const char *full; /* after -EDQUOT: the key that says so, or NULL: SERVICE_INSTANCES_MAX */
 };
 
+/* With the largest limits; others may be set while it is empty. */
 void groups_init(struct groups *gs);
 
 /* Frees all groups; the empty ones can be used again. */
 void groups_empty(struct groups *gs);
 
-/* Finds the group of that folded name or begins it; -EDQUOT when there are SNAPSHOT_SERVICES_MAX. */
+/* Finds the group of that folded name or begins it; -EDQUOT when there are as many as may be. */
 int groups_take(struct groups *gs, const char *name, struct group **ret);
 
 /* Adds an instance of these parts; -EDQUOT when the group or all groups together are full. */

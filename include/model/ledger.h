@@ -28,11 +28,15 @@ struct ledger_part {
 	size_t n;    /* items that say something */
 	bool in_round;
 	unsigned round;
+	size_t n_unseen;                    /* services of which this round has not spoken yet: they may go */
 	struct ledger_size now, next;       /* of what holds, and of what would with the round so far */
 	LIST_HEAD(, united_service) doubts; /* services it changed by a complete answer, not repeated yet */
 };
 
 struct ledger *ledger_create(void); /* NULL when there is no memory */
+
+/* Holds no more than that from now on. */
+void ledger_limit(struct ledger *l, const struct snapshot_limits *limits);
 
 /* All parts must have been dropped. NULL is fine. */
 void ledger_destroy(struct ledger *l);
@@ -43,14 +47,14 @@ void ledger_destroy(struct ledger *l);
 void ledger_begin(struct ledger *l, struct ledger_part *p);
 
 /* The item as it is in this answer: what is in the builder, which is empty afterwards, on failure too.
- * Nothing is visible until the commit. -ENOMEM, or -EDQUOT when the registry would hold more than
- * SNAPSHOT_INSTANCES_MAX instances (an item being one at least), SNAPSHOT_OCTETS_MAX octets or
- * SNAPSHOT_SERVICES_MAX services: then it is as if the item had not been named, and may be kept instead.
- * -EINVAL without a round. */
+ * Nothing is visible until the commit. -ENOMEM, or -EDQUOT when the registry would hold more instances (an
+ * item being one at least), octets or services than its limits say, which the builder's error tells, by the
+ * key: then it is as if the item had not been named, and may be kept instead. -EINVAL without a round. */
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b);
 
-/* The item stays what it is; without such an item nothing happens. */
-void ledger_keep(struct ledger *l, struct ledger_part *p, const char *key);
+/* The item stays what it is; without such an item nothing happens. -EDQUOT when there is no room for it
+ * beside what is new in this answer: to be staged, then, for the reason. */
+int ledger_keep(struct ledger *l, struct ledger_part *p, const char *key);
 
 /* The answer is complete: what was staged holds, items neither staged nor kept are gone. Without a round
  * everything stays: half an answer must not pass for a whole one. */

@@ -17,16 +17,28 @@
 #include "model/report.h"
 #include "model/service.h"
 
+/* As much as there is ever of one registry; a registry may have a lower limit (snapshot_limits). */
 enum {
 	SNAPSHOT_INSTANCES_MAX =
 		1000000, /* of one registry; a body of the largest size holds fewer useful ones */
 	SNAPSHOT_SERVICES_MAX = 250000,
-	SERVICE_INSTANCES_MAX = 16384, /* of one service: four times what the largest answer can carry */
+
+	/* Of one service: four times what the largest answer can carry. That is the protocol's to say and no
+	 * matter of taste, so it is the same for all. */
+	SERVICE_INSTANCES_MAX = 16384,
 
 	/* Of memory for the instances of one registry and their texts: 256 for each of a million. A round
 	 * under way needs as much again, and so does the table. */
 	SNAPSHOT_OCTETS_MAX = 256 << 20,
 };
+
+/* Of one registry, as configured; 0, and what is more than those above, stands for those above. */
+struct snapshot_limits {
+	unsigned services, instances; /* max-services, max-instances */
+	uint64_t octets;              /* max-memory */
+};
+
+struct snapshot_limits snapshot_limits_within(const struct snapshot_limits *l);
 
 struct snapshot {
 	size_t n_services, n_instances;
@@ -40,6 +52,9 @@ struct snapshot_builder;
 
 /* An empty round; NULL when there is no memory. */
 struct snapshot_builder *snapshot_builder_create(void);
+
+/* Takes no more than that from now on; what is beyond is dropped and counted. */
+void snapshot_builder_limit(struct snapshot_builder *b, const struct snapshot_limits *l);
 
 /* Throws the round away. NULL is fine. */
 void snapshot_builder_destroy(struct snapshot_builder *b);

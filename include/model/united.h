@@ -38,7 +38,9 @@ struct united_service {
 	struct ledger_part *doubter;             /* that changed it last, and said so only once; or NULL */
 	LIST_ENTRY(united_service) doubts;
 	SLIST_ENTRY(united_service) next_touched;
-	unsigned doubted_in; /* round of the part */
+	unsigned doubted_in;               /* round of the part */
+	const struct ledger_part *seen_by; /* whose round spoke of it last, and which round that was */
+	unsigned seen_in;
 	unsigned n_users;    /* contributions, also of statements that do not hold */
 	unsigned n_left_out; /* instances beyond the limit */
 	bool touched;
@@ -47,7 +49,8 @@ struct united_service {
 
 struct united {
 	void *services;                       /* a tree of tsearch(3), by name */
-	size_t n;                             /* in the tree */
+	size_t n_spoken;                      /* of them somebody speaks of; what only was there is no load */
+	size_t services_max;                  /* so many of those at most */
 	SLIST_HEAD(, united_service) touched; /* since the last seal */
 	size_t n_touched;                     /* of the services */
 	struct united_service *findings;      /* what is wrong is gathered as if it was a service */
@@ -60,9 +63,19 @@ int united_init(struct united *u);
 void united_finish(struct united *u);
 
 /* Makes a statement that does not hold yet, and keeps the snapshot; before is what the item says until then,
- * or NULL. -ENOMEM, or -EDQUOT when there would be more than SNAPSHOT_SERVICES_MAX services. */
+ * or NULL; round is the part whose round it belongs to, or NULL. -ENOMEM, or -EDQUOT when there would be more
+ * than services_max services. */
 int united_prepare(struct united *u, const char *key, const struct statement *before, struct snapshot *s,
-		   struct statement **ret);
+		   struct ledger_part *round, struct statement **ret);
+
+/* A round of the part begins; alone: no other part says anything, so what it does not speak of goes. */
+void united_begin(const struct united *u, struct ledger_part *p, bool alone);
+
+/* The round has spoken of all that the statement is about. */
+void united_see(struct ledger_part *p, const struct statement *st);
+
+/* Whether there are too many services, whatever the round may still leave out. */
+bool united_is_full(const struct united *u, const struct ledger_part *p);
 
 /* Throws a statement away that does not hold. NULL is fine. */
 void united_discard(struct united *u, struct statement *st);

@@ -64,6 +64,7 @@ struct registry {
 	uint64_t pinned;      /* revision of its pages; 0: there are none yet */
 	struct buffer last;   /* the key that was read last, with a NUL behind; empty: none */
 	size_t n_keys, n_odd; /* so far; those that cannot be items */
+	unsigned keys_max;    /* each may be an instance */
 	unsigned n_restarts;  /* lists begun anew by themselves, in a row */
 	unsigned n_no_quorum; /* lists that failed for what may be the lack of one, in a row */
 	bool serializable;    /* so this one asks for what the member has */

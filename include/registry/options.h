@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "model/service.h"
+#include "model/snapshot.h"
 
 /* How to speak to an HTTP server. Strings may be NULL: not set. */
 struct http_options {
@@ -95,6 +96,7 @@ struct registry_options {
 	const char *kind, *name;
 	uint64_t fingerprint; /* of all values as written: equal means nothing changed at a reload */
 	uint64_t interval_ms, jitter_ms;
+	struct snapshot_limits limits;
 	bool watch; /* learn of changes from the registry, as far as it can tell them; else by polls */
 	struct http_options http;
 	const char *service;       /* for bodies that name no service; NULL: such a body is an error */

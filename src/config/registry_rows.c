@@ -3,6 +3,7 @@
  * parameters, so that a key means the same wherever it stands. */
 #include "config/rows.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 #include "registry/options.h"
 
 enum {
@@ -21,7 +22,9 @@ enum {
 	 * them. Half of them and a bit is the most that one may take. */
 	CONSUL_HELD_MAX = 128,
 
-	LIST_MAX = 1024,     /* services and names: who has more wants all of them */
+	LIST_MAX = 1024,    /* services and names: who has more wants all of them */
+	MEMORY_MIN = 65536, /* one instance with all the texts it may have fits */
+
 	NAMESPACES_MAX = 64, /* each is two streams, and over HTTP/1.1 as many connections */
 };
 
@@ -120,6 +123,14 @@ static const char too_large[] = "A larger body, after decompression, is an error
 static const char too_large_in_stream[] =
 	"A larger body, or object of a stream, is an error, and changes nothing.";
 
+#define LIMIT_ROWS \
+	{ "max-services", ROW_COUNT, AT(limits.services), 1, SNAPSHOT_SERVICES_MAX, .fallback = "250000", \
+	  .about = "Services beyond this number are refused, and counted." }, \
+	{ "max-instances", ROW_COUNT, AT(limits.instances), 1, SNAPSHOT_INSTANCES_MAX, .fallback = "1000000", \
+	  .about = "Instances beyond this number, of all services together, are refused, and counted." }, \
+	{ "max-memory", ROW_SIZE, AT(limits.octets), MEMORY_MIN, SNAPSHOT_OCTETS_MAX, .fallback = "256MiB", \
+	  .about = "What would need more memory than this, for instances and their texts, is refused, and counted." }
+
 static const struct config_row file_rows[] = {
 	{ "path", ROW_TEXT, AT(path), 1, CONFIG_PATH_MAX, .example = "/etc/phonebook/services.d/*.json",
 	  .required = true,
@@ -127,6 +138,7 @@ static const struct config_row file_rows[] = {
 	PACE_ROWS("The pause between two looks; changes that the kernel reports are seen at once.",
 		  "A random part, up to this, is added to each interval."),
 	SIZE_ROWS(max_size, "64MiB", "A larger file is an error, and changes nothing."),
+	LIMIT_ROWS,
 	SERVICE_ROWS,
 };
 
@@ -141,6 +153,7 @@ static const struct config_row http_rows[] = {
 	TLS_ROWS,
 	SOCKET_ROWS,
 	SIZE_ROWS(http.max_size, "8MiB", too_large),
+	LIMIT_ROWS,
 	SERVICE_ROWS,
 };
 
@@ -181,6 +194,7 @@ static const struct config_row consul_rows[] = {
 	TLS_ROWS,
 	SOCKET_ROWS,
 	SIZE_ROWS(http.max_size, "16MiB", too_large),
+	LIMIT_ROWS,
 };
 
 /* A member without a quorum needs some 7 s to say so, and asking it for what it has itself begins there.
@@ -204,6 +218,7 @@ static const struct config_row etcd_rows[] = {
 	HEADER_ROWS,
 	TLS_ROWS,
 	SIZE_ROWS(http.max_size, "64MiB", too_large_in_stream),
+	LIMIT_ROWS,
 };
 
 /* A list the server has at hand comes in one piece, however small the pages asked for: 64 MiB are those of some
@@ -225,6 +240,7 @@ static const struct config_row kubernetes_rows[] = {
 	HEADER_ROWS,
 	TLS_ROWS,
 	SIZE_ROWS(http.max_size, "64MiB", too_large_in_stream),
+	LIMIT_ROWS,
 };
 
 static const struct config_row dns_rows[] = {
@@ -239,6 +255,7 @@ static const struct config_row dns_rows[] = {
 	{ "port", ROW_LONG, AT(dns.port), 1, 65535, .example = "8080",
 	  .about = "The port of instances found by address; by default they have none." },
 	ASKED_ROWS("The pause between the end of one request and the next.", "2s"),
+	LIMIT_ROWS,
 };
 #undef AT
 

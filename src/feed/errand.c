@@ -283,10 +283,20 @@ static bool go_on(struct errand *e, const struct fetch_result *result, int step,
 	return false;
 }
 
+/* For what one result says; NULL when there is no memory. */
+static struct snapshot_builder *create_builder(const struct errand *e)
+{
+	struct snapshot_builder *b = snapshot_builder_create();
+
+	if (b != NULL)
+		snapshot_builder_limit(b, &e->crew->o.options->limits);
+	return b;
+}
+
 static bool take(struct errand *e, const struct fetch_result *result)
 {
 	const struct crew_options *o = &e->crew->o;
-	struct snapshot_builder *b = snapshot_builder_create();
+	struct snapshot_builder *b = create_builder(e);
 	int step = -ENOMEM;
 
 	e->resource->fresh_ms = e->resource->lag_ms = 0;
@@ -407,7 +417,7 @@ static void ask_server(struct errand *e)
 static int ask_kind(struct errand *e)
 {
 	const struct crew_options *o = &e->crew->o;
-	struct snapshot_builder *b = snapshot_builder_create();
+	struct snapshot_builder *b = create_builder(e);
 	int r = -ENOMEM;
 
 	e->request = (struct fetch_request){ 0 };

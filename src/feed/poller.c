@@ -350,6 +350,7 @@ static int create_parts(struct poller *p)
 	p->ledger = ledger_create();
 	if (p->settle == NULL || p->brake_timer == NULL || p->late_timer == NULL || p->ledger == NULL)
 		return -ENOMEM;
+	ledger_limit(p->ledger, &o->registry->limits);
 	const struct belief_options belief = { .ledger = p->ledger,
 					       .limit = o->brake,
 					       .context = o->context,

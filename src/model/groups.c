@@ -10,7 +10,6 @@
 
 #include "base/random.h"
 #include "model/report.h"
-#include "model/snapshot.h"
 
 enum {
 	CELLS_FIRST = 16,    /* a file in services.d seldom has more than 8 services */
@@ -29,7 +28,9 @@ struct group {
 
 void groups_init(struct groups *gs)
 {
-	*gs = (struct groups){ 0 };
+	const struct snapshot_limits none = { 0 };
+
+	*gs = (struct groups){ .limits = snapshot_limits_within(&none) };
 }
 
 static void empty_group(struct group *g)
@@ -46,7 +47,7 @@ void groups_empty(struct groups *gs)
 		empty_group(g);
 	free(gs->cells);
 	arena_finish(&gs->arena);
-	*gs = (struct groups){ .seed = gs->seed };
+	*gs = (struct groups){ .seed = gs->seed, .limits = gs->limits };
 }
 
 /* The cell of that name, or the free one where it belongs. */
@@ -57,6 +58,12 @@ static struct group **find_cell(struct group **groups, size_t n_cells, const cha
 	while (groups[i] != NULL && (groups[i]->hash != hash || strcmp(groups[i]->name, name) != 0))
 		i = (i + 1) & (n_cells - 1);
 	return &groups[i];
+}
+
+static int refuse(struct groups *gs, const char *key)
+{
+	gs->full = key;
+	return -EDQUOT;
 }
 
 static int make_cells(struct groups *gs)
@@ -90,8 +97,8 @@ int groups_take(struct groups *gs, const char *name, struct group **ret)
 	const uint64_t hash = XXH3_64bits_withSeed(name, len, gs->seed);
 	struct group **cell = find_cell(gs->cells, gs->n_cells, name, hash);
 	if (*cell == NULL) {
-		if (gs->n == SNAPSHOT_SERVICES_MAX)
-			return -EDQUOT;
+		if (gs->n == gs->limits.services)
+			return refuse(gs, "max-services");
 		struct group *g = arena_alloc(&gs->arena, sizeof(*g));
 		if (g == NULL)
 			return -ENOMEM;
@@ -150,11 +157,22 @@ static size_t count_instances(const struct group *g)
 	return g->kept != NULL ? g->kept->n_instances : g->n_instances;
 }
 
+/* Whether there is room for so many instances more, of so many octets. */
+static int check_room(struct groups *gs, const struct group *g, size_t n, size_t octets)
+{
+	if (n > SERVICE_INSTANCES_MAX - count_instances(g))
+		return refuse(gs, NULL);
+	if (n > gs->limits.instances - gs->n_instances)
+		return refuse(gs, "max-instances");
+	return octets > gs->limits.octets - gs->n_octets ? refuse(gs, "max-memory") : 0;
+}
+
 int groups_add(struct groups *gs, struct group *g, const struct instance_parts *parts)
 {
-	if (count_instances(g) >= SERVICE_INSTANCES_MAX || gs->n_instances >= SNAPSHOT_INSTANCES_MAX)
-		return -EDQUOT;
-	int r = unkeep(g);
+	int r = check_room(gs, g, 1, 0);
+
+	if (r == 0)
+		r = unkeep(g);
 	if (r == 0)
 		r = make_room(g, 1);
 	if (r < 0)
@@ -163,9 +181,10 @@ int groups_add(struct groups *gs, struct group *g, const struct instance_parts *
 	if (in == NULL)
 		return -ENOMEM;
 	const size_t octets = service_room(in);
-	if (octets > SNAPSHOT_OCTETS_MAX - gs->n_octets) {
+	r = check_room(gs, g, 1, octets);
+	if (r < 0) {
 		instance_release(in);
-		return -EDQUOT;
+		return r;
 	}
 	g->instances[g->n_instances++] = in;
 	gs->n_instances++;
@@ -175,14 +194,11 @@ int groups_add(struct groups *gs, struct group *g, const struct instance_parts *
 
 int groups_keep(struct groups *gs, struct group *g, const struct service *s)
 {
-	int r = 0;
-
 	if (g->kept == s || s->n_instances == 0)
 		return 0;
-	if (s->n_instances > SERVICE_INSTANCES_MAX - count_instances(g) ||
-	    s->n_instances > SNAPSHOT_INSTANCES_MAX - gs->n_instances ||
-	    s->octets > SNAPSHOT_OCTETS_MAX - gs->n_octets)
-		return -EDQUOT;
+	int r = check_room(gs, g, s->n_instances, s->octets);
+	if (r < 0)
+		return r;
 	if (count_instances(g) == 0) {
 		g->kept = service_keep(s);
 	} else {

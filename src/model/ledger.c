@@ -10,6 +10,7 @@
 
 struct ledger {
 	struct united united;
+	struct snapshot_limits limits;
 	struct ledger_size reserved; /* of each part what holds or what would, whichever is more */
 };
 
@@ -74,7 +75,15 @@ struct ledger *ledger_create(void)
 		free(l);
 		return NULL;
 	}
+	if (l != NULL)
+		ledger_limit(l, &(struct snapshot_limits){ 0 });
 	return l;
+}
+
+void ledger_limit(struct ledger *l, const struct snapshot_limits *limits)
+{
+	l->limits = snapshot_limits_within(limits);
+	l->united.services_max = l->limits.services;
 }
 
 void ledger_destroy(struct ledger *l)
@@ -117,11 +126,6 @@ static struct ledger_size reserve(struct ledger_size now, struct ledger_size nex
 	return (struct ledger_size){ larger(now.instances, next.instances), larger(now.octets, next.octets) };
 }
 
-static bool fits(struct ledger_size size)
-{
-	return size.instances <= SNAPSHOT_INSTANCES_MAX && size.octets <= SNAPSHOT_OCTETS_MAX;
-}
-
 static struct ledger_size reserved_with(const struct ledger *l, const struct ledger_part *p,
 					struct ledger_size now, struct ledger_size next)
 {
@@ -133,6 +137,35 @@ static void resize(struct ledger *l, struct ledger_part *p, struct ledger_size n
 	l->reserved = reserved_with(l, p, now, next);
 	p->now = now;
 	p->next = next;
+}
+
+/* Whether the part may have those sizes. */
+static int check_sizes(const struct ledger *l, const struct ledger_part *p, struct ledger_size now,
+		       struct ledger_size next, struct snapshot_builder *b)
+{
+	const struct ledger_size size = reserved_with(l, p, now, next);
+
+	if (size.instances > l->limits.instances)
+		return snapshot_builder_fail(b, -EDQUOT, "more than %u instances: max-instances",
+					     l->limits.instances);
+	if (size.octets > l->limits.octets)
+		return snapshot_builder_fail(b, -EDQUOT,
+					     "more than %llu octets of instances and their texts: max-memory",
+					     (unsigned long long)l->limits.octets);
+	return 0;
+}
+
+static int refuse_services(const struct ledger *l, struct snapshot_builder *b)
+{
+	return snapshot_builder_fail(b, -EDQUOT, "more than %u services: max-services", l->limits.services);
+}
+
+static int prepare(struct ledger *l, const struct ledger_item *item, struct snapshot *s,
+		   struct ledger_part *round, struct snapshot_builder *b, struct statement **ret)
+{
+	const int r = united_prepare(&l->united, item->key, item->now, s, round, ret);
+
+	return r == -EDQUOT ? refuse_services(l, b) : r;
 }
 
 static bool is_seen(const struct ledger_part *p, const struct ledger_item *item)
@@ -180,15 +213,25 @@ static bool says(const struct statement *st, const struct snapshot *s)
 	return st != NULL && st->snapshot->findings == s->findings && snapshot_is_same(st->snapshot, s);
 }
 
+static int see_again(struct ledger *l, struct ledger_part *p, const struct ledger_item *item,
+		     struct snapshot_builder *b)
+{
+	united_see(p, item->now);
+	return united_is_full(&l->united, p) ? refuse_services(l, b) : 0;
+}
+
 /* One that says nothing new is kept, or a complete answer would need the memory of all items twice. */
-static int stage(struct ledger *l, struct ledger_part *p, struct ledger_item *item, struct snapshot *s)
+static int stage(struct ledger *l, struct ledger_part *p, struct ledger_item *item, struct snapshot *s,
+		 struct snapshot_builder *b)
 {
 	const struct ledger_size next = swap(p->next, measure_next(p, item), measure(item, s));
 	struct statement *st = NULL;
-	int r = !p->in_round ? -EINVAL : fits(reserved_with(l, p, p->now, next)) ? 0 : -EDQUOT;
+	int r = p->in_round ? check_sizes(l, p, p->now, next, b) : -EINVAL;
 
-	if (r == 0 && !says(item->now, s))
-		r = united_prepare(&l->united, item->key, item->now, s, &st);
+	if (r == 0 && says(item->now, s))
+		r = see_again(l, p, item, b);
+	else if (r == 0)
+		r = prepare(l, item, s, p, b, &st);
 	if (r < 0)
 		return r;
 	resize(l, p, p->now, next);
@@ -197,15 +240,16 @@ static int stage(struct ledger *l, struct ledger_part *p, struct ledger_item *it
 	return 0;
 }
 
-static int put(struct ledger *l, struct ledger_part *p, struct ledger_item *item, struct snapshot *s)
+static int put(struct ledger *l, struct ledger_part *p, struct ledger_item *item, struct snapshot *s,
+	       struct snapshot_builder *b)
 {
 	const struct ledger_size size = measure(item, s), now = swap(p->now, measure_now(item), size);
 	const struct ledger_size next = p->in_round ? swap(p->next, measure_next(p, item), size) : p->next;
 	struct statement *st;
-	int r = fits(reserved_with(l, p, now, next)) ? 0 : -EDQUOT;
+	int r = check_sizes(l, p, now, next, b);
 
 	if (r == 0)
-		r = united_prepare(&l->united, item->key, item->now, s, &st);
+		r = prepare(l, item, s, NULL, b, &st);
 	if (r < 0)
 		return r;
 	resize(l, p, now, next);
@@ -218,7 +262,7 @@ static int put(struct ledger *l, struct ledger_part *p, struct ledger_item *item
 /* Does that with what is in the builder, which shares with what the item says now what is the same. */
 static int change_item(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b,
 		       int (*change)(struct ledger *l, struct ledger_part *p, struct ledger_item *item,
-				     struct snapshot *s))
+				     struct snapshot *s, struct snapshot_builder *b))
 {
 	struct ledger_item *item = take_item(p, key);
 	struct snapshot *s;
@@ -229,7 +273,7 @@ static int change_item(struct ledger *l, struct ledger_part *p, const char *key,
 	}
 	int r = snapshot_builder_seal(b, said(item->now), &s);
 	if (r == 0) {
-		r = change(l, p, item, s);
+		r = change(l, p, item, s, b);
 		snapshot_release(s);
 	}
 	if (r < 0)
@@ -292,6 +336,7 @@ void ledger_begin(struct ledger *l, struct ledger_part *p)
 	ledger_abort(l, p);
 	p->in_round = true;
 	p->round++;
+	united_begin(&l->united, p, l->reserved.instances == p->now.instances);
 }
 
 int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struct snapshot_builder *b)
@@ -299,14 +344,18 @@ int ledger_stage(struct ledger *l, struct ledger_part *p, const char *key, struc
 	return change_item(l, p, key, b, stage);
 }
 
-void ledger_keep(struct ledger *l, struct ledger_part *p, const char *key)
+int ledger_keep(struct ledger *l, struct ledger_part *p, const char *key)
 {
 	struct ledger_item *item = find_item(p, key);
 
 	if (item == NULL || item->now == NULL || !p->in_round || is_seen(p, item))
-		return;
+		return 0;
+	united_see(p, item->now);
+	if (united_is_full(&l->united, p))
+		return -EDQUOT;
 	resize(l, p, p->now, swap(p->next, nothing, measure_now(item)));
 	item->round = p->round;
+	return 0;
 }
 
 static void commit_item(const void *node, VISIT visit, void *context)

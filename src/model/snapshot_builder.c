@@ -95,12 +95,14 @@ static int drop_report(struct snapshot_builder *b, enum drop reason, const char 
 {
 	char text[REMARK_SIZE];
 
+	const char *full = reason == DROP_LIMIT ? b->groups.full : NULL; /* the key people may change */
+
 	b->findings.dropped[reason]++;
 	if (b->findings.n_remarks >= DROP_REMARKS_MAX)
 		return 0;
-	snprintf(text, sizeof(text), "instance of \"%.80s\"%s dropped (%s): \"%.80s\"%s", service,
-		 strlen(service) > 80 ? "..." : "", drop_to_text(reason), what,
-		 strlen(what) > 80 ? "..." : "");
+	snprintf(text, sizeof(text), "instance of \"%.80s\"%s dropped (%s%s%s): \"%.80s\"%s", service,
+		 strlen(service) > 80 ? "..." : "", drop_to_text(reason), full != NULL ? ": " : "",
+		 full != NULL ? full : "", what, strlen(what) > 80 ? "..." : "");
 	add_remark(b, text);
 	return 0;
 }
@@ -121,6 +123,25 @@ struct snapshot_builder *snapshot_builder_create(void)
 	if (b != NULL)
 		groups_init(&b->groups);
 	return b;
+}
+
+struct snapshot_limits snapshot_limits_within(const struct snapshot_limits *l)
+{
+	struct snapshot_limits within = { SNAPSHOT_SERVICES_MAX, SNAPSHOT_INSTANCES_MAX,
+					  SNAPSHOT_OCTETS_MAX };
+
+	if (l->services > 0 && l->services < within.services)
+		within.services = l->services;
+	if (l->instances > 0 && l->instances < within.instances)
+		within.instances = l->instances;
+	if (l->octets > 0 && l->octets < within.octets)
+		within.octets = l->octets;
+	return within;
+}
+
+void snapshot_builder_limit(struct snapshot_builder *b, const struct snapshot_limits *l)
+{
+	b->groups.limits = snapshot_limits_within(l);
 }
 
 void snapshot_builder_empty(struct snapshot_builder *b)

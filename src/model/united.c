@@ -2,6 +2,7 @@
 #include "model/united.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,10 @@ static struct united_service *make_service(const char *name)
 
 int united_init(struct united *u)
 {
-	*u = (struct united){ .findings = make_service("") };
+	*u = (struct united){ .findings = make_service(""), .services_max = SNAPSHOT_SERVICES_MAX };
 	groups_init(&u->groups);
+	/* What is sealed has been let in already; SERVICE_INSTANCES_MAX alone is about the union. */
+	u->groups.limits = (struct snapshot_limits){ UINT_MAX, UINT_MAX, UINT64_MAX };
 	return u->findings != NULL ? 0 : -ENOMEM;
 }
 
@@ -55,14 +58,11 @@ static int take(struct united *u, const char *name, struct united_service **ret)
 	struct united_service *us = find(u, name);
 
 	if (us == NULL) {
-		if (u->n >= SNAPSHOT_SERVICES_MAX)
-			return -EDQUOT;
 		us = make_service(name);
 		if (us == NULL || tsearch(us, &u->services, compare_names) == NULL) {
 			free(us);
 			return -ENOMEM;
 		}
-		u->n++;
 	}
 	*ret = us;
 	return 0;
@@ -74,7 +74,6 @@ void united_forget_if_idle(struct united *u, struct united_service *us)
 		return;
 	tdelete(us, &u->services, compare_names);
 	free(us);
-	u->n--;
 }
 
 void united_touch(struct united *u, struct united_service *us)
@@ -95,12 +94,21 @@ static size_t count_contributions(const struct snapshot *s)
 	return s->n_services + (s->findings != NULL);
 }
 
+static void use(struct united *u, struct united_service *us)
+{
+	u->n_spoken += us->n_users++ == 0 && us != u->findings;
+}
+
+static void use_no_more(struct united *u, struct united_service *us)
+{
+	u->n_spoken -= --us->n_users == 0 && us != u->findings;
+	united_forget_if_idle(u, us);
+}
+
 static void discard(struct united *u, struct statement *st, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		st->contributions[i].about->n_users--;
-		united_forget_if_idle(u, st->contributions[i].about);
-	}
+	for (size_t i = 0; i < n; i++)
+		use_no_more(u, st->contributions[i].about);
 	snapshot_release(st->snapshot);
 	free(st);
 }
@@ -122,9 +130,54 @@ static struct united_service *find_before(const struct statement *before, const 
 	return order == 0 ? before->contributions[*at].about : NULL;
 }
 
-static int take_all(struct united *u, const struct statement *before, struct statement *st, size_t n)
+/* Services that nobody will speak of any more when the statement has taken the place of the one before. */
+static size_t count_leaving(const struct statement *before)
+{
+	const size_t n = before != NULL ? before->snapshot->n_services : 0;
+	size_t leaving = 0;
+
+	for (size_t i = 0; i < n; i++)
+		leaving += before->contributions[i].about->n_users == 1;
+	return leaving;
+}
+
+void united_begin(const struct united *u, struct ledger_part *p, bool alone)
+{
+	p->n_unseen = alone ? u->n_spoken : 0;
+}
+
+void united_see(struct ledger_part *p, const struct statement *st)
+{
+	for (size_t i = 0; i < st->snapshot->n_services; i++) {
+		struct united_service *us = st->contributions[i].about;
+
+		if (us->seen_by == p && us->seen_in == p->round)
+			continue;
+		us->seen_by = p;
+		us->seen_in = p->round;
+		p->n_unseen -= p->n_unseen > 0 && !LIST_EMPTY(&us->contributions);
+	}
+}
+
+/* Whether there are too many services, without those that go when the statement holds, or its round does. */
+static bool is_full(const struct united *u, const struct statement *before, const struct ledger_part *round)
+{
+	const size_t leaving = count_leaving(before);
+	const size_t n_unseen = round != NULL ? round->n_unseen : 0;
+
+	return u->n_spoken > u->services_max + (leaving > n_unseen ? leaving : n_unseen);
+}
+
+bool united_is_full(const struct united *u, const struct ledger_part *p)
+{
+	return is_full(u, NULL, p);
+}
+
+static int take_all(struct united *u, const struct statement *before, struct statement *st, size_t n,
+		    struct ledger_part *round)
 {
 	const struct snapshot *s = st->snapshot;
+	const size_t n_spoken = u->n_spoken;
 	size_t i = 0, at = 0;
 	int r = 0;
 
@@ -135,17 +188,21 @@ static int take_all(struct united *u, const struct statement *before, struct sta
 		if (us == NULL)
 			r = take(u, s->services[i]->name, &us);
 		if (r == 0) {
-			us->n_users++;
+			use(u, us);
 			st->contributions[i] = (struct contribution){ .statement = st, .about = us };
 		}
 	}
+	if (r == 0 && round != NULL)
+		united_see(round, st);
+	if (r == 0 && (round != NULL || u->n_spoken > n_spoken) && is_full(u, before, round))
+		r = -EDQUOT;
 	if (r < 0)
 		discard(u, st, i);
 	return r;
 }
 
 int united_prepare(struct united *u, const char *key, const struct statement *before, struct snapshot *s,
-		   struct statement **ret)
+		   struct ledger_part *round, struct statement **ret)
 {
 	const size_t n = count_contributions(s);
 	struct statement *st = malloc(sizeof(*st) + n * sizeof(st->contributions[0]));
@@ -153,7 +210,7 @@ int united_prepare(struct united *u, const char *key, const struct statement *be
 	if (st == NULL)
 		return -ENOMEM;
 	*st = (struct statement){ .snapshot = snapshot_keep(s), .key = key };
-	int r = take_all(u, before, st, n);
+	int r = take_all(u, before, st, n, round);
 	if (r == 0)
 		*ret = st;
 	return r;

@@ -141,9 +141,6 @@ static int believe(struct registry *r, struct consul_resource *c, struct snapsho
 		ledger_commit(r->ledger, &c->base.part);
 	else
 		ledger_abort(r->ledger, &c->base.part);
-	if (status == -EDQUOT)
-		return snapshot_builder_fail(b, status,
-					     "more instances than Phonebook takes of one registry");
 	return status;
 }
 

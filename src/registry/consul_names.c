@@ -26,7 +26,7 @@ enum {
 /* The names in one list. */
 struct names {
 	char **texts;
-	size_t n, size;
+	size_t n, size, max;
 	bool consul; /* the servers themselves are among them */
 };
 
@@ -61,11 +61,12 @@ static int take_name(struct names *f, struct snapshot_builder *b, const char *te
 	char folded[SERVICE_NAME_SIZE], what[128];
 	enum drop reason = report_check_service(text, folded);
 
-	if (reason == DROP_NONE && f->n == SERVICES_MAX)
+	if (reason == DROP_NONE && f->n == f->max)
 		reason = DROP_LIMIT;
 	if (reason == DROP_NONE)
 		return append(f, text);
-	snprintf(what, sizeof(what), "service \"%.80s\"%s", text, strlen(text) > 80 ? "..." : "");
+	snprintf(what, sizeof(what), "service \"%.80s\"%s%s", text, strlen(text) > 80 ? "..." : "",
+		 reason == DROP_LIMIT && f->max < SERVICES_MAX ? ": max-services" : "");
 	snapshot_builder_drop(b, reason, what);
 	return 0;
 }
@@ -218,7 +219,8 @@ static int follow(struct registry *r, struct names *f)
 
 int consul_read_names(struct registry *r, const struct fetch_result *res, struct snapshot_builder *b)
 {
-	struct names found = { 0 };
+	const struct snapshot_limits limits = snapshot_limits_within(&r->options->limits);
+	struct names found = { .max = limits.services < SERVICES_MAX ? limits.services : SERVICES_MAX };
 	int status = read_body(res, r->options->consul.tags, b, &found);
 
 	if (status == 0)

@@ -375,8 +375,6 @@ static int read_result(struct registry *r, struct resource *res, const struct fe
 		status = w->round.at < w->round.n ? STEP_ASK : complete(r, w, b);
 	if (status == -ENOMEM)
 		snapshot_builder_fail(b, status, "out of memory");
-	else if (status == -EDQUOT)
-		snapshot_builder_fail(b, status, "more than a registry may hold");
 	if (status != STEP_ASK)
 		end_round(r, w);
 	return status;

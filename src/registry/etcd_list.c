@@ -34,6 +34,7 @@ static void begin_list(struct registry *r)
 	etcd_forget_witness(r);
 	buffer_clear(&r->last);
 	r->n_keys = r->n_odd = 0;
+	r->keys_max = snapshot_limits_within(&r->options->limits).instances;
 	r->serializable = r->n_no_quorum >= NO_QUORUM_MAX;
 }
 
@@ -87,8 +88,8 @@ static int take_kv(void *context, const struct etcd_kv *kv)
 	r->has_seen_key = true;
 	if (!is_next(r, kv))
 		return snapshot_builder_fail(t->b, -EPROTO, "keys out of order");
-	if (++r->n_keys > SNAPSHOT_INSTANCES_MAX)
-		return snapshot_builder_fail(t->b, -EDQUOT, "more than 1,000,000 keys");
+	if (++r->n_keys > r->keys_max)
+		return snapshot_builder_fail(t->b, -EDQUOT, "more than %u keys: max-instances", r->keys_max);
 	int status = note_last(r, kv);
 	if (status == 0)
 		status = etcd_note_witness(r, kv);
@@ -101,8 +102,7 @@ static int take_kv(void *context, const struct etcd_kv *kv)
 	status = etcd_read_kv(r, kv, t->b);
 	if (status == 0)
 		status = ledger_stage(r->ledger, &r->keys.part, item, t->b);
-	return status == -EDQUOT ? snapshot_builder_fail(t->b, status, "more instances than we take")
-				 : status;
+	return status;
 }
 
 /* --- its end --- */
@@ -159,7 +159,8 @@ static int finish_list(struct registry *r, struct snapshot_builder *b)
 	const int status = stage_notes(r, b);
 
 	if (status < 0)
-		return etcd_fail(r, b, status, "%s", strerror(-status));
+		return etcd_fail(r, b, status, "%s",
+				 status == -EDQUOT ? snapshot_builder_error(b) : strerror(-status));
 	ledger_commit(r->ledger, &r->keys.part);
 	r->revision = r->pinned;
 	resource_set_position(&r->keys, "revision %" PRIu64, r->revision);

@@ -194,6 +194,7 @@ static int read_body(const struct registry *r, struct file *f, const struct fetc
 
 	if (own == NULL)
 		return -ENOMEM;
+	snapshot_builder_limit(own, &r->options->limits);
 	int status = parse(r, f, res, own);
 	snapshot_builder_destroy(own);
 	return status;
@@ -201,10 +202,8 @@ static int read_body(const struct registry *r, struct file *f, const struct fetc
 
 static int believe(struct registry *r, const struct file *f, struct snapshot_builder *b)
 {
-	const int status = r->partial ? ledger_put(r->ledger, &r->path.part, f->name, b)
-				      : ledger_stage(r->ledger, &r->path.part, f->name, b);
-
-	return status == -EDQUOT ? snapshot_builder_fail(b, status, "more than a registry may hold") : status;
+	return r->partial ? ledger_put(r->ledger, &r->path.part, f->name, b)
+			  : ledger_stage(r->ledger, &r->path.part, f->name, b);
 }
 
 /* The file's item is what it said last, and what is wrong with it. */
@@ -225,9 +224,7 @@ static bool keep_item(struct registry *r, const struct file *f)
 {
 	if (f->trouble != NULL || ledger_find(r->ledger, &r->path.part, f->name) == NULL)
 		return false;
-	if (!r->partial)
-		ledger_keep(r->ledger, &r->path.part, f->name);
-	return true;
+	return r->partial || ledger_keep(r->ledger, &r->path.part, f->name) == 0;
 }
 
 static bool is_missing(const struct fetch_result *res)

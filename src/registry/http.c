@@ -183,8 +183,7 @@ static int read_body(struct registry *r, const struct fetch_result *res, struct 
 	ledger_begin(r->ledger, &r->list.part);
 	status = ledger_stage(r->ledger, &r->list.part, "", b);
 	if (status < 0)
-		return status == -EDQUOT ? snapshot_builder_fail(b, status, "more than a registry may hold")
-					 : status;
+		return status;
 	ledger_commit(r->ledger, &r->list.part);
 	/* Only now: or one bad body would be confirmed by 304 for ever. */
 	keep_validators(r, res->etag, res->last_modified);

@@ -88,12 +88,10 @@ int kubernetes_object_take(struct registry *r, struct collection *c, const struc
 			ledger_keep(r->ledger, part, key);
 		return 0;
 	}
-	int status = read_object(r, c, o, key, b);
-	if (status == 0)
-		status = staged ? ledger_stage(r->ledger, part, key, b) : ledger_put(r->ledger, part, key, b);
-	if (status == -EDQUOT)
-		snapshot_builder_fail(b, status, "more instances than one registry may have");
-	return status;
+	const int status = read_object(r, c, o, key, b);
+	if (status < 0)
+		return status;
+	return staged ? ledger_stage(r->ledger, part, key, b) : ledger_put(r->ledger, part, key, b);
 }
 
 void kubernetes_object_remove(struct registry *r, struct collection *c, const struct kubernetes_object *o)

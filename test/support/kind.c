@@ -49,8 +49,10 @@ void kind_start(struct kind *k, const struct registry_kind *kind, const struct r
 {
 	*k = (struct kind){ .host = { .start = start, .stop = stop, .hasten = hasten },
 			    .kind = kind,
-			    .ledger = ledger_create() };
+			    .ledger = ledger_create(),
+			    .limits = o->limits };
 	ck_assert_ptr_nonnull(k->ledger);
+	ledger_limit(k->ledger, &o->limits);
 	ck_assert_int_eq(kind->create(o, &k->host, k->ledger, &k->registry), 0);
 	if (created != NULL)
 		created(k);
@@ -84,6 +86,7 @@ struct fetch_request kind_ask(struct kind *k, struct resource *res)
 	struct fetch_request request = { 0 };
 
 	ck_assert_ptr_nonnull(b);
+	snapshot_builder_limit(b, &k->limits);
 	ck_assert_int_eq(k->kind->ask(k->registry, res, &request, b), 0);
 	snapshot_builder_destroy(b);
 	return request;
@@ -103,6 +106,7 @@ int kind_read(struct kind *k, struct resource *res, const struct fetch_result *r
 	struct snapshot_builder *b = snapshot_builder_create();
 
 	ck_assert_ptr_nonnull(b);
+	snapshot_builder_limit(b, &k->limits);
 	res->fresh_ms = res->lag_ms = 0;
 	const int step = k->kind->read(k->registry, res, result, b);
 	snprintf(k->error, sizeof(k->error), "%s", step < 0 ? snapshot_builder_error(b) : "");

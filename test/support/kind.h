@@ -15,6 +15,7 @@ struct kind {
 	struct registry_host host;
 	const struct registry_kind *kind;
 	struct ledger *ledger;
+	struct snapshot_limits limits; /* as the options say */
 	struct registry *registry;
 	struct resource *resources[KIND_RESOURCES_MAX]; /* started and not stopped, in that order */
 	size_t n;

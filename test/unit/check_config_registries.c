@@ -71,6 +71,40 @@ START_TEST(tokens_of_http_arrive)
 }
 END_TEST
 
+static const char *const limited[] = {
+	"file \"r\" { path = \"/x\"",
+	"http \"r\" { url = \"http://x\"",
+	"consul \"r\" {",
+	"etcd \"r\" {",
+	"kubernetes \"r\" { url = \"http://x\"",
+	"dns \"r\" { server = \"127.0.0.1:8600\" names = { \"a.b\" }",
+};
+
+static struct snapshot_limits limits_of(const char *block, const char *keys)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s %s }", block, keys);
+	struct config *c = config_text_good(text);
+	const struct snapshot_limits l = c->feed->registries->limits;
+	config_destroy(c);
+	return l;
+}
+
+START_TEST(limits_of_each_kind_arrive)
+{
+	struct snapshot_limits l = limits_of(limited[_i], "");
+
+	ck_assert_uint_eq(l.services, SNAPSHOT_SERVICES_MAX);
+	ck_assert_uint_eq(l.instances, SNAPSHOT_INSTANCES_MAX);
+	ck_assert_uint_eq(l.octets, SNAPSHOT_OCTETS_MAX);
+	l = limits_of(limited[_i], "max-services = 1000 max-instances = 5000 max-memory = 1MiB");
+	ck_assert_uint_eq(l.services, 1000);
+	ck_assert_uint_eq(l.instances, 5000);
+	ck_assert_uint_eq(l.octets, 1 << 20);
+}
+END_TEST
+
 START_TEST(defaults_of_consul_are_those_of_the_manual)
 {
 	struct config *c = config_text_good("consul \"c\" {}");
@@ -421,6 +455,11 @@ static const struct {
 	{ "consul \"c\" { interval = 1ms }", "interval: \"1ms\" is not within 100ms .. 1d" },
 	{ "consul \"c\" { jitter = 2d }", "jitter: \"2d\" is not within 0 .. 1d" },
 	{ "consul \"c\" { max-size = 2GiB }", "max-size: \"2GiB\" is not within 1 .. 1GiB" },
+	{ "consul \"c\" { max-services = 0 }", "max-services: \"0\" is not within 1 .. 250000" },
+	{ "consul \"c\" { max-instances = 1000001 }",
+	  "max-instances: \"1000001\" is not within 1 .. 1000000" },
+	{ "consul \"c\" { max-memory = 1KiB }", "max-memory: \"1KiB\" is not within 64KiB .. 256MiB" },
+	{ "static \"s\" { max-services = 1 }", "max-services" },
 	{ "consul \"c\" { headers = \"A\" }", "headers: one is not of the form" },
 	{ "consul \"c\" { token = \"\" }", "token: must not be empty" },
 	{ "consul \"c\" {\ntoken = \"a b\" }", "FILE:2: token: has a space or another character" },
@@ -713,6 +752,7 @@ int main(void)
 
 	tcase_add_test(values, short_blocks_are_good);
 	tcase_add_test(values, tokens_of_http_arrive);
+	tcase_add_loop_test(values, limits_of_each_kind_arrive, 0, sizeof(limited) / sizeof(limited[0]));
 	tcase_add_test(values, defaults_of_consul_are_those_of_the_manual);
 	tcase_add_test(values, keys_of_consul_arrive);
 	tcase_add_test(values, unix_urls_are_sockets);

@@ -697,6 +697,98 @@ START_TEST(a_registry_has_its_limit_of_services)
 }
 END_TEST
 
+static const struct {
+	struct snapshot_limits limits;
+	const char *error;
+} lower[] = {
+	{ { .services = 2 }, "more than 2 services: max-services" },
+	{ { .instances = 2 }, "more than 2 instances: max-instances" },
+	{ { .octets = 150 }, "more than 150 octets of instances and their texts: max-memory" },
+};
+
+/* Two items fit. */
+START_TEST(a_limit_that_is_met_is_told_by_its_key)
+{
+	ledger_limit(ledger, &lower[_i].limits);
+	put(&part, "x", "a=1");
+	put(&other, "y", "b=1");
+	fill("c=1");
+	ck_assert_int_eq(ledger_put(ledger, &other, "z", b), -EDQUOT);
+	ck_assert_str_eq(snapshot_builder_error(b), lower[_i].error);
+	ledger_begin(ledger, &part);
+	ledger_keep(ledger, &part, "x");
+	fill("c=1");
+	ck_assert_int_eq(ledger_stage(ledger, &part, "z", b), -EDQUOT);
+	ck_assert_str_eq(snapshot_builder_error(b), lower[_i].error);
+	ledger_abort(ledger, &part);
+	expect("a=1 b=1");
+	ledger_remove(ledger, &part, "x");
+	put(&other, "z", "c=1");
+	expect("b=1 c=1");
+}
+END_TEST
+
+/* Or a registry that is full could not change any more. */
+START_TEST(a_service_makes_room_for_another_of_the_same_item)
+{
+	ledger_limit(ledger, &(struct snapshot_limits){ .services = 3 });
+	put(&other, "y", "c=1");
+	put(&part, "x", "a=1 b=1");
+	expect("a=1 b=1 c=1");
+	put(&part, "x", "d=1 e=1");
+	expect("c=1 d=1 e=1");
+	ledger_begin(ledger, &part);
+	fill("f=1 g=1");
+	ck_assert_int_eq(ledger_stage(ledger, &part, "x", b), 0);
+	ledger_commit(ledger, &part);
+	expect("c=1 f=1 g=1");
+	fill("c=1 f=1 g=1 h=1"); /* c is there already, and none leaves */
+	ck_assert_int_eq(ledger_put(ledger, &part, "x", b), -EDQUOT);
+	fill("f=1 h=1 i=1"); /* g alone leaves */
+	ck_assert_int_eq(ledger_put(ledger, &part, "x", b), -EDQUOT);
+	put(&part, "x", "c=2 h=1 i=1");
+	expect("c=1,2 h=1 i=1");
+	put(&part, "x", "c=2 h=1"); /* what is gone, but remembered, is no load */
+	put(&part, "x", "c=2 j=1 k=1");
+	expect("c=1,2 j=1 k=1");
+}
+END_TEST
+
+START_TEST(a_list_makes_room_for_what_is_new_in_it)
+{
+	ledger_limit(ledger, &(struct snapshot_limits){ .services = 2 });
+	put(&part, "x", "a=1");
+	put(&part, "y", "b=1");
+	for (int i = 0; i < 2; i++) {
+		ledger_begin(ledger, &part);
+		stage(&part, "x", "a=1");
+		stage(&part, "z", "c=1"); /* y will have gone */
+		ledger_abort(ledger, &part);
+	}
+	expect("a=1 b=1");
+	ledger_begin(ledger, &part);
+	ledger_keep(ledger, &part, "y");
+	stage(&part, "z", "c=1");
+	fill("d=1");
+	ck_assert_int_eq(ledger_stage(ledger, &part, "w", b), -EDQUOT);
+	ledger_abort(ledger, &part);
+	ledger_begin(ledger, &part);
+	stage(&part, "z", "c=1"); /* whatever comes first */
+	stage(&part, "x", "a=1");
+	ck_assert_int_eq(ledger_keep(ledger, &part, "y"), -EDQUOT);
+	fill("b=1");
+	ck_assert_int_eq(ledger_stage(ledger, &part, "y", b), -EDQUOT);
+	ck_assert_str_eq(snapshot_builder_error(b), "more than 2 services: max-services");
+	ledger_abort(ledger, &part);
+	expect("a=1 b=1");
+	ledger_begin(ledger, &part);
+	stage(&part, "x", "a=1");
+	stage(&part, "z", "c=1");
+	ledger_commit(ledger, &part);
+	expect("a=1 c=1");
+}
+END_TEST
+
 /* --- cost --- */
 
 static void put_key(unsigned i, unsigned round)
@@ -783,6 +875,10 @@ int main(void)
 	tcase_add_test(limits, a_service_of_many_items_has_its_limit);
 	tcase_add_test(limits, a_registry_has_its_limit_of_instances);
 	tcase_add_test(limits, a_registry_has_its_limit_of_services);
+	tcase_add_loop_test(limits, a_limit_that_is_met_is_told_by_its_key, 0,
+			    sizeof(lower) / sizeof(lower[0]));
+	tcase_add_test(limits, a_service_makes_room_for_another_of_the_same_item);
+	tcase_add_test(limits, a_list_makes_room_for_what_is_new_in_it);
 	tcase_add_test(limits, a_change_of_one_in_fifty_thousand_is_quick);
 	tcase_set_timeout(limits, 60);
 	return harness_run(suite);

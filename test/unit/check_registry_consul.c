@@ -706,6 +706,17 @@ START_TEST(list_too_long_is_cut_and_counted)
 }
 END_TEST
 
+START_TEST(list_longer_than_configured_is_cut_and_counted)
+{
+	options.limits.services = 2;
+	begin();
+	ck_assert_int_eq(run("list of services", "5", "{\"a\":[],\"b\":[],\"c\":[],\"d\":[]}"), STEP_AGAIN);
+	ck_assert_uint_eq(k.n, 3); /* and the list itself */
+	ck_assert_uint_eq(count_drops(DROP_LIMIT), 2);
+	ck_assert_str_eq(snapshot_remark(k.last, 0), "instance dropped (limit): service \"c\": max-services");
+}
+END_TEST
+
 START_TEST(service_that_could_not_be_started_is_started_next_time)
 {
 	char *body = make_list(10);
@@ -1223,6 +1234,7 @@ static void add_reading(Suite *suite)
 	tcase_add_loop_test(names, list_may_be_empty_from_the_beginning, 0, 2);
 	ADD(names, names_that_are_none_for_dns_are_counted_once);
 	ADD(names, list_too_long_is_cut_and_counted);
+	ADD(names, list_longer_than_configured_is_cut_and_counted);
 	ADD(names, service_that_could_not_be_started_is_started_next_time);
 	ADD(names, name_whose_tags_lack_a_wanted_one_is_not_asked_for);
 	ADD_LOOP(names, list_that_is_none_starts_and_stops_nothing, bad_lists);

@@ -575,6 +575,40 @@ START_TEST(key_that_cannot_be_an_item_is_counted)
 }
 END_TEST
 
+static const struct {
+	struct snapshot_limits limits;
+	const char *error;
+} limited[] = {
+	{ { .services = 1 }, "more than 1 services: max-services" },
+	{ { .instances = 1 }, "more than 1 keys: max-instances" },
+	{ { .octets = 1 }, "more than 1 octets of instances and their texts: max-memory" },
+};
+
+START_TEST(list_with_more_than_is_taken_fails)
+{
+	options.limits = limited[_i].limits;
+	reopen();
+	expect_ask("page");
+	ck_assert_int_eq(answer(200, page(10, make("%s,%s", kv("cart/a", "10.0.0.1", 3),
+						   kv("shop/a", "10.0.0.2", 4)))),
+			 -EDQUOT);
+	expect_error(limited[_i].error);
+	expect_known("");
+}
+END_TEST
+
+/* A change that does not fit is refused, and what is known stays. */
+START_TEST(change_with_more_than_is_taken_fails)
+{
+	options.limits.services = 1;
+	reopen();
+	watch();
+	ck_assert_int_eq(hear(events(11, put_event("cart/a", "10.0.0.2", 11))), -EDQUOT);
+	expect_error("more than 1 services: max-services");
+	expect_known("shop=a@10.0.0.1");
+}
+END_TEST
+
 START_TEST(pages_forgotten_meanwhile_are_asked_for_anew)
 {
 	const char *compacted = "etcdserver: mvcc: required revision has been compacted";
@@ -1448,6 +1482,9 @@ static void add_lists(TCase *tcase)
 	tcase_add_test(tcase, bad_value_costs_its_key);
 	tcase_add_loop_test(tcase, value_that_is_too_large_costs_its_key, 0, N(large));
 	tcase_add_test(tcase, key_that_cannot_be_an_item_is_counted);
+	tcase_add_loop_test(tcase, list_with_more_than_is_taken_fails, 0,
+			    sizeof(limited) / sizeof(limited[0]));
+	tcase_add_test(tcase, change_with_more_than_is_taken_fails);
 	tcase_add_test(tcase, pages_forgotten_meanwhile_are_asked_for_anew);
 }
 

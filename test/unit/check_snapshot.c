@@ -659,6 +659,56 @@ START_TEST(registry_has_no_more_services_than_its_limit)
 }
 END_TEST
 
+static const struct {
+	struct snapshot_limits limits;
+	size_t n_services, n_instances, n_dropped;
+	const char *remark;
+} lower[] = {
+	{ { .services = 2 }, 2, 4, 2, "instance of \"c\" dropped (limit: max-services): \"10.0.0.1\"" },
+	{ { .instances = 3 }, 3, 3, 3, "instance of \"b\" dropped (limit: max-instances): \"10.0.0.2\"" },
+	{ { .octets = 1 }, 3, 0, 6, "instance of \"a\" dropped (limit: max-memory): \"10.0.0.1\"" },
+	{ { .services = 3, .instances = 6, .octets = 100000 }, 3, 6, 0, NULL },
+	{ { .services = ~0U, .instances = ~0U, .octets = UINT64_MAX }, 3, 6, 0, NULL },
+};
+
+/* Two instances of each of three services, for two rounds. */
+START_TEST(registry_may_have_lower_limits)
+{
+	snapshot_builder_limit(b, &lower[_i].limits);
+	for (int round = 0; round < 2; round++) {
+		for (const char *name = "a\0b\0c\0"; *name != '\0'; name += 2) {
+			add(name, "10.0.0.1", 80);
+			add(name, "10.0.0.2", 80);
+		}
+		struct snapshot *s = seal(NULL);
+
+		ck_assert_uint_eq(s->n_services, lower[_i].n_services);
+		ck_assert_uint_eq(s->n_instances, lower[_i].n_instances);
+		ck_assert_uint_eq(snapshot_dropped(s, DROP_LIMIT), lower[_i].n_dropped);
+		ck_assert_uint_eq(snapshot_n_remarks(s) > 0, lower[_i].remark != NULL);
+		if (lower[_i].remark != NULL)
+			ck_assert_str_eq(snapshot_remark(s, 0), lower[_i].remark);
+		snapshot_release(s);
+	}
+}
+END_TEST
+
+START_TEST(no_limit_is_above_the_highest)
+{
+	const struct snapshot_limits all[] = { { 0 }, { ~0U, ~0U, UINT64_MAX }, { 7, 8, 9 } };
+
+	for (int i = 0; i < 2; i++) {
+		const struct snapshot_limits l = snapshot_limits_within(&all[i]);
+
+		ck_assert_uint_eq(l.services, SNAPSHOT_SERVICES_MAX);
+		ck_assert_uint_eq(l.instances, SNAPSHOT_INSTANCES_MAX);
+		ck_assert_uint_eq(l.octets, SNAPSHOT_OCTETS_MAX);
+	}
+	const struct snapshot_limits l = snapshot_limits_within(&all[2]);
+	ck_assert(l.services == 7 && l.instances == 8 && l.octets == 9);
+}
+END_TEST
+
 START_TEST(first_drops_are_told_in_plain_text)
 {
 	add("inventory", "010.000.001.012", 80);
@@ -795,6 +845,8 @@ int main(void)
 	tcase_add_test(limits, registry_has_no_more_octets_than_its_limit);
 	tcase_add_test(limits, text_that_is_too_long_costs_the_text);
 	tcase_add_test(limits, registry_has_no_more_services_than_its_limit);
+	tcase_add_loop_test(limits, registry_may_have_lower_limits, 0, sizeof(lower) / sizeof(lower[0]));
+	tcase_add_test(limits, no_limit_is_above_the_highest);
 	tcase_add_test(limits, fifty_thousand_instances_are_sealed_quickly);
 	tcase_set_timeout(limits, 30);
 	tcase_add_test(texts, first_drops_are_told_in_plain_text);
