@@ -85,9 +85,19 @@ static void complain(struct look *l, enum block_kind kind, char *at, const char 
 
 /* --- the shape of a file --- */
 
+/* As strspn(3); which, where it is checked, looks at all of the rest of the file each time. */
+static size_t span(const char *text, const char *set)
+{
+	size_t n = 0;
+
+	while (text[n] != '\0' && strchr(set, text[n]) != NULL)
+		n++;
+	return n;
+}
+
 static void skip_spaces(struct look *l)
 {
-	l->at += strspn(l->at, spaces);
+	l->at += span(l->at, spaces);
 }
 
 /* A word or a string; false when there is none. */
@@ -96,7 +106,7 @@ static bool skip_value(struct look *l)
 	const char quote = *l->at;
 
 	if (quote != '"' && quote != '\'') {
-		const size_t len = strspn(l->at, bare);
+		const size_t len = span(l->at, bare);
 
 		l->at += len;
 		return len > 0;
@@ -158,7 +168,7 @@ static bool look_at_block(struct look *l, enum block_kind kind);
 static bool look_at_statement(struct look *l, enum block_kind kind)
 {
 	char *begin = l->at, word[WORD_MAX];
-	const size_t len = strspn(begin, bare);
+	const size_t len = span(begin, bare);
 	enum block_kind inner;
 
 	if (len == 0 || len >= sizeof(word))
