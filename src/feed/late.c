@@ -16,13 +16,17 @@ enum {
 	FAILURES_MIN = 2, /* in a row: one may be the server's restart */
 };
 
+static bool is_older(const struct crew *c, uint64_t true_ms, uint64_t registry_ms)
+{
+	const struct registry_options *o = c->o.options;
+
+	return true_ms < registry_ms && registry_ms - true_ms > o->interval_ms + o->jitter_ms + ROUND_MS;
+}
+
 static bool is_late(const struct errand *e, uint64_t registry_ms)
 {
-	const struct registry_options *o = e->crew->o.options;
-
 	return !e->resource->vital && e->has_spoken && e->is_failing && !e->is_live &&
-	       e->schedule.failures >= FAILURES_MIN && e->heard_ms < registry_ms &&
-	       registry_ms - e->heard_ms > o->interval_ms + o->jitter_ms + ROUND_MS;
+	       e->schedule.failures >= FAILURES_MIN && is_older(e->crew, e->heard_ms, registry_ms);
 }
 
 /* What is late now. */
@@ -77,7 +81,7 @@ static struct late tidy(struct buffer *services)
 	return l;
 }
 
-static int list(const struct crew *c, struct late *ret)
+static int list(const struct crew *c, const struct late_inherited *inherited, struct late *ret)
 {
 	const uint64_t registry_ms = crew_true_until(c);
 	struct listing l = { 0 };
@@ -91,6 +95,9 @@ static int list(const struct crew *c, struct late *ret)
 			l.true_ms = e->heard_ms;
 			ledger_for_each(c->o.ledger, &e->resource->part, list_item, &l);
 		}
+	l.true_ms = inherited->true_ms;
+	if (c->n_failing > 0 && inherited->services != NULL && is_older(c, l.true_ms, registry_ms))
+		list_item(&l, NULL, inherited->services);
 	*ret = tidy(&l.services);
 	if (l.error != 0)
 		late_finish(ret);
@@ -115,11 +122,11 @@ static void tell_differences(const struct late *a, const struct late *b,
 	}
 }
 
-int late_update(struct late *l, const struct crew *c, void (*changed)(void *context, const char *service),
-		void *context)
+int late_update(struct late *l, const struct crew *c, const struct late_inherited *inherited,
+		void (*changed)(void *context, const char *service), void *context)
 {
 	struct late old = *l, now;
-	const int r = list(c, &now);
+	const int r = list(c, inherited, &now);
 
 	if (r != 0)
 		return r;

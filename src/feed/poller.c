@@ -251,7 +251,8 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	const int r = late_update(&p->late, &p->crew, p->o.aged, p->o.context);
+	const struct late_inherited inherited = { belief_inherited(p->belief), p->o.inherited_ms };
+	const int r = late_update(&p->late, &p->crew, &inherited, p->o.aged, p->o.context);
 	if (r != 0 || p->crew.n_failing > 0)
 		arm(p->late_timer, LATE_LOOK_MS);
 }
