@@ -34,6 +34,9 @@ struct late_inherited {
 	uint64_t true_ms; /* it was true until then */
 };
 
+/* What was late before a reload is so until it has been heard of. -ENOMEM. */
+int late_inherit(struct late *l, const struct late *before);
+
 /* Looks at the crew again, and calls changed() for each service that is late now and was not, the other way
  * round, or since another moment. -ENOMEM: all is as it was. */
 int late_update(struct late *l, const struct crew *c, const struct late_inherited *inherited,

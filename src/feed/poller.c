@@ -385,6 +385,8 @@ int poller_create(const struct poller_options *o, struct poller **ret)
 	crew_init(&p->crew, &crew);
 	if (r == 0 && o->previous != NULL && p->kind->inherit != NULL)
 		r = p->kind->inherit(p->registry, o->previous->registry);
+	if (r == 0 && o->previous != NULL)
+		r = late_inherit(&p->late, &o->previous->late);
 	if (r == 0)
 		*ret = p;
 	else
