@@ -306,13 +306,19 @@ static void free_entry(struct entry *e)
 	free(e);
 }
 
-/* One that is just being written is rather remembered for ever than waited for. */
+/* One that is just being written is rather remembered for ever than waited for; but what nobody says any more
+ * gets old. */
 void state_forget(struct state *s, const char *kind, const char *name)
 {
 	struct entry *e = find(s, kind, name);
 
-	if (e == NULL || e == s->under_way)
+	if (e == NULL)
 		return;
+	if (e == s->under_way) {
+		e->true_ms = e->stamped_ms;
+		memcpy(e->position, e->head.stamp.position, sizeof(e->position));
+		return;
+	}
 	SLIST_REMOVE(&s->entries, e, entry, next);
 	free_entry(e);
 }

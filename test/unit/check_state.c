@@ -505,6 +505,17 @@ START_TEST(what_nobody_knows_is_removed_after_a_month)
 }
 END_TEST
 
+START_TEST(what_is_forgotten_while_it_is_written_gets_old)
+{
+	keep(first, FRESHNESS_NOW, "");
+	state_forget(state, "http", "dc1");
+	await_written(1);
+	turn_for(1100); /* this is about time passing */
+	restart();
+	expect(first, 1000, "");
+}
+END_TEST
+
 START_TEST(what_is_forgotten_stays_on_the_disk)
 {
 	keep(first, FRESHNESS_NOW, "");
@@ -551,6 +562,7 @@ int main(void)
 	tcase_add_checked_fixture(tidy, set_up, tear_down);
 	tcase_add_test(tidy, what_was_left_half_written_is_removed);
 	tcase_add_test(tidy, what_nobody_knows_is_removed_after_a_month);
+	tcase_add_test(tidy, what_is_forgotten_while_it_is_written_gets_old);
 	tcase_add_test(tidy, what_is_forgotten_stays_on_the_disk);
 	suite_add_tcase(suite, tidy);
 	return harness_run(suite);
