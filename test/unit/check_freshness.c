@@ -106,8 +106,6 @@ END_TEST
 
 START_TEST(who_has_never_spoken_keeps_nothing_alive)
 {
-	const struct age_limits limits = { 60000, 3600000 };
-
 	hear(0, 1000);
 	ck_assert_int_eq(freshness_judge(board, 3, 0, &limits, 3601001).age, AGE_EXPIRED);
 	ck_assert_int_eq(freshness_judge(board, 2, 0, &limits, 3601001).age, AGE_FRESH);
