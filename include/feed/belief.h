@@ -47,6 +47,9 @@ struct snapshot *belief_snapshot(const struct belief *b);
 /* What the ledger said at the last update; NULL before the first one. Borrowed. */
 struct snapshot *belief_heard(const struct belief *b);
 
+/* What of that before is still believed because nobody has spoken of it since; NULL: nothing. Borrowed. */
+struct snapshot *belief_inherited(const struct belief *b);
+
 /* Services whose loss is held back, and after how long that is to be judged again if there are any. */
 size_t belief_held(const struct belief *b);
 uint64_t belief_next_ms(const struct belief *b);

@@ -42,6 +42,7 @@ struct poller_options {
 	void (*read_much)(void *context);
 	void *context;              /* of all five */
 	struct snapshot *inherited; /* what is believed until the first round; may be NULL */
+	uint64_t inherited_ms;      /* it was true until then */
 	/* The poller of the same name, kind and fingerprint before the reload, or NULL; borrowed for
 	 * poller_create() only. */
 	const struct poller *previous;

@@ -51,11 +51,13 @@ void asked_set(struct asked *a, struct asked_service *s, const struct block *blo
 	a->is_stale = a->is_stale || s->is_asked;
 }
 
+/* Somebody may ask in the second that begins while we look. */
 static bool is_asked(const struct asked_service *s, uint32_t now_s, uint64_t idle_ms)
 {
 	const uint32_t asked_s = block_asked_s(s->block);
+	const int32_t idle_s = (int32_t)(now_s - asked_s);
 
-	return asked_s > 0 && (uint64_t)(now_s - asked_s) * 1000 < idle_ms;
+	return asked_s > 0 && (idle_s <= 0 || (uint64_t)idle_s * 1000 < idle_ms);
 }
 
 void asked_look(struct asked *a, uint64_t now_ms, uint64_t idle_ms, bool any_silent)

@@ -185,6 +185,11 @@ struct snapshot *belief_heard(const struct belief *b)
 	return b->heard;
 }
 
+struct snapshot *belief_inherited(const struct belief *b)
+{
+	return b->inherited;
+}
+
 size_t belief_held(const struct belief *b)
 {
 	return b->held;

@@ -16,13 +16,17 @@ enum {
 	FAILURES_MIN = 2, /* in a row: one may be the server's restart */
 };
 
+static bool is_older(const struct crew *c, uint64_t true_ms, uint64_t registry_ms)
+{
+	const struct registry_options *o = c->o.options;
+
+	return true_ms < registry_ms && registry_ms - true_ms > o->interval_ms + o->jitter_ms + ROUND_MS;
+}
+
 static bool is_late(const struct errand *e, uint64_t registry_ms)
 {
-	const struct registry_options *o = e->crew->o.options;
-
 	return !e->resource->vital && e->has_spoken && e->is_failing && !e->is_live &&
-	       e->schedule.failures >= FAILURES_MIN && e->heard_ms < registry_ms &&
-	       registry_ms - e->heard_ms > o->interval_ms + o->jitter_ms + ROUND_MS;
+	       e->schedule.failures >= FAILURES_MIN && is_older(e->crew, e->heard_ms, registry_ms);
 }
 
 /* What is late now. */
@@ -32,17 +36,36 @@ struct listing {
 	int error;
 };
 
+static void list_service(struct listing *l, const struct service *service, uint64_t true_ms)
+{
+	const struct late_service s = { .service = service, .true_ms = true_ms };
+
+	if (l->error == 0)
+		l->error = buffer_add(&l->services, &s, sizeof(s));
+	if (l->error == 0)
+		service_keep(service);
+}
+
 static void list_item(void *context, const char *key, const struct snapshot *item)
 {
 	struct listing *l = context;
 
 	(void)key;
-	for (size_t i = 0; i < item->n_services && l->error == 0; i++) {
-		const struct late_service s = { .service = item->services[i], .true_ms = l->true_ms };
+	for (size_t i = 0; i < item->n_services; i++)
+		list_service(l, item->services[i], l->true_ms);
+}
 
-		l->error = buffer_add(&l->services, &s, sizeof(s));
-		if (l->error == 0)
-			service_keep(s.service);
+/* What was late when it was inherited stays so; the rest as soon as it may be more than late. */
+static void list_inherited(struct listing *l, const struct late_inherited *inherited, bool is_old,
+			   const struct late *before)
+{
+	const struct snapshot *all = inherited->services;
+
+	for (size_t i = 0; all != NULL && (is_old || before->n > 0) && i < all->n_services; i++) {
+		const uint64_t late_ms = late_true_ms(before, all->services[i]->name);
+
+		if (late_ms > 0 || is_old)
+			list_service(l, all->services[i], late_ms > 0 ? late_ms : inherited->true_ms);
 	}
 }
 
@@ -77,7 +100,8 @@ static struct late tidy(struct buffer *services)
 	return l;
 }
 
-static int list(const struct crew *c, struct late *ret)
+static int list(const struct crew *c, const struct late_inherited *inherited, const struct late *before,
+		struct late *ret)
 {
 	const uint64_t registry_ms = crew_true_until(c);
 	struct listing l = { 0 };
@@ -91,6 +115,8 @@ static int list(const struct crew *c, struct late *ret)
 			l.true_ms = e->heard_ms;
 			ledger_for_each(c->o.ledger, &e->resource->part, list_item, &l);
 		}
+	list_inherited(&l, inherited, c->n_failing > 0 && is_older(c, inherited->true_ms, registry_ms),
+		       before);
 	*ret = tidy(&l.services);
 	if (l.error != 0)
 		late_finish(ret);
@@ -115,11 +141,21 @@ static void tell_differences(const struct late *a, const struct late *b,
 	}
 }
 
-int late_update(struct late *l, const struct crew *c, void (*changed)(void *context, const char *service),
-		void *context)
+int late_inherit(struct late *l, const struct late *before)
+{
+	struct listing copy = { 0 };
+
+	for (size_t i = 0; i < before->n; i++)
+		list_service(&copy, before->services[i].service, before->services[i].true_ms);
+	*l = tidy(&copy.services);
+	return copy.error;
+}
+
+int late_update(struct late *l, const struct crew *c, const struct late_inherited *inherited,
+		void (*changed)(void *context, const char *service), void *context)
 {
 	struct late old = *l, now;
-	const int r = list(c, &now);
+	const int r = list(c, inherited, &old, &now);
 
 	if (r != 0)
 		return r;

@@ -237,6 +237,16 @@ static void restore(struct source *s, char position[RESOURCE_POSITION_SIZE], str
 	o->position = position;
 }
 
+/* Until when what was inherited or restored was true. */
+static uint64_t known_until(const struct plan *p, size_t i)
+{
+	const uint64_t now_ms = clock_ms();
+	struct freshness_view view;
+
+	freshness_view(p->freshness, i, now_ms, &view);
+	return now_ms - view.age_ms;
+}
+
 /* A registry that is asked as before, and over a network, waits for its turn: a fleet that is reloaded at
  * once must not ask at once. After a restart it is asked at once, with data from the disk as without: that is
  * stale until the registry has spoken, and a fleet that starts at once parts after its first round anyhow
@@ -271,6 +281,7 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 	else
 		restore(s, position, &o);
 	o.inherited = p->snapshots[i];
+	o.inherited_ms = known_until(p, i);
 	o.at_once = s->restored || !is_same || !registry_kind_find(r->kind)->brake;
 	return poller_create(&o, &s->poller);
 }

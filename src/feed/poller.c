@@ -252,7 +252,8 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	const int r = late_update(&p->late, &p->crew, p->o.aged, p->o.context);
+	const struct late_inherited inherited = { belief_inherited(p->belief), p->o.inherited_ms };
+	const int r = late_update(&p->late, &p->crew, &inherited, p->o.aged, p->o.context);
 	if (r != 0 || p->crew.n_failing > 0)
 		arm(p->late_timer, LATE_LOOK_MS);
 }
@@ -390,6 +391,8 @@ int poller_create(const struct poller_options *o, struct poller **ret)
 	crew_init(&p->crew, &crew);
 	if (r == 0 && o->previous != NULL && p->kind->inherit != NULL)
 		r = p->kind->inherit(p->registry, o->previous->registry);
+	if (r == 0 && o->previous != NULL)
+		r = late_inherit(&p->late, &o->previous->late);
 	if (r == 0)
 		*ret = p;
 	else

@@ -39,6 +39,7 @@ struct entry {
 	struct state_head head;    /* its stamp: as it is on the disk */
 	struct snapshot *snapshot; /* what was believed last; NULL: nothing so far */
 	bool is_dirty;             /* that is not on the disk, nor on its way there */
+	bool is_too_large;         /* nor will it be: what is on the disk is something else */
 	uint64_t true_ms;
 	char position[STATE_POSITION_SIZE];
 	uint64_t stamped_ms; /* true_ms as on the disk */
@@ -135,8 +136,9 @@ static void remember(struct entry *e, struct snapshot *s)
 /* What is true now becomes older on the disk all the time. */
 static bool is_renewed(const struct entry *e)
 {
-	return e->snapshot != NULL && (e->true_ms == FRESHNESS_NOW || e->true_ms > e->stamped_ms ||
-				       strcmp(e->position, e->head.stamp.position) != 0);
+	return e->snapshot != NULL && !e->is_too_large &&
+	       (e->true_ms == FRESHNESS_NOW || e->true_ms > e->stamped_ms ||
+		strcmp(e->position, e->head.stamp.position) != 0);
 }
 
 /* When there is something to do about it: UINT64_MAX never. */
@@ -210,6 +212,16 @@ static void note_outcome(struct state *s, int result)
 	s->retry_ms = result == 0 ? 0 : clock_ms() + s->pause_ms;
 }
 
+/* That is no trouble of the directory: the other registries are written on. */
+static void note_too_large(struct entry *e)
+{
+	if (!e->is_too_large)
+		log_event(LOG_WARNING,
+			  "registry=%s state=\"not kept\" reason=\"%s\" keep=\"the file of before\"",
+			  e->head.name, state_place_error(-EOVERFLOW));
+	e->is_too_large = true;
+}
+
 static uint64_t pause_after(uint64_t took_ms)
 {
 	const uint64_t share_ms = took_ms * WRITE_SHARE;
@@ -233,8 +245,12 @@ static void finish_order(struct state *s)
 		e->may_write_ms = now_ms + pause_after(o->took_ms);
 	if (is_gone || (was_written && o->result != 0 && o->result != -EOVERFLOW))
 		e->is_dirty = true;
-	if (!is_gone)
+	if (o->result == -EOVERFLOW)
+		note_too_large(e);
+	else if (!is_gone)
 		note_outcome(s, o->result);
+	if (was_written && o->result == 0)
+		e->is_too_large = false;
 	snapshot_release(o->snapshot);
 }
 
@@ -296,13 +312,19 @@ static void free_entry(struct entry *e)
 	free(e);
 }
 
-/* One that is just being written is rather remembered for ever than waited for. */
+/* One that is just being written is rather remembered for ever than waited for; but what nobody says any more
+ * gets old. */
 void state_forget(struct state *s, const char *kind, const char *name)
 {
 	struct entry *e = find(s, kind, name);
 
-	if (e == NULL || e == s->under_way)
+	if (e == NULL)
 		return;
+	if (e == s->under_way) {
+		e->true_ms = e->stamped_ms;
+		memcpy(e->position, e->head.stamp.position, sizeof(e->position));
+		return;
+	}
 	SLIST_REMOVE(&s->entries, e, entry, next);
 	free_entry(e);
 }

@@ -126,6 +126,12 @@ static uint64_t age_of(const struct row *r, uint64_t now_ms)
 		       : 0;
 }
 
+/* It has said nothing so far that others could be measured by. */
+static bool is_silent(const struct row *r)
+{
+	return r->ages && !atomic_load_explicit(&r->spoken, memory_order_relaxed);
+}
+
 static bool is_restored(const struct row *r)
 {
 	return atomic_load_explicit(&r->restored, memory_order_relaxed);
@@ -162,6 +168,9 @@ struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uin
 
 	for (; mask != 0; mask &= mask - 1) {
 		const size_t row = (size_t)__builtin_ctzll(mask);
+
+		if (is_silent(&f->rows[row]))
+			continue;
 		uint64_t age_ms = age_of(&f->rows[row], now_ms);
 
 		const uint64_t later_ms = f->rows[row].ages && own_ms > age_ms ? own_ms : age_ms;

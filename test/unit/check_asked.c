@@ -106,6 +106,15 @@ START_TEST(a_service_is_asked_for_until_it_has_been_idle)
 }
 END_TEST
 
+/* Serving threads read the clock while the feeder walks over the services. */
+START_TEST(a_question_of_the_next_second_is_one_of_now)
+{
+	block_note_asked(blocks[0], NOW_MS + 1000);
+	asked_look(&asked, NOW_MS + 999, IDLE_MS, false);
+	ck_assert(services[0].is_asked);
+}
+END_TEST
+
 START_TEST(who_begins_or_ends_to_be_asked_for_is_due_if_places_are_silent)
 {
 	block_note_asked(blocks[1], NOW_MS);
@@ -171,6 +180,7 @@ int main(void)
 	tcase_add_checked_fixture(asking, set_up, tear_down);
 	tcase_add_test(asking, a_question_is_noted_where_it_counts);
 	tcase_add_test(asking, a_service_is_asked_for_until_it_has_been_idle);
+	tcase_add_test(asking, a_question_of_the_next_second_is_one_of_now);
 	tcase_add_test(asking, who_begins_or_ends_to_be_asked_for_is_due_if_places_are_silent);
 	tcase_add_test(asking, all_services_of_a_place_are_found);
 	tcase_add_test(asking, stale_places_make_all_due_that_are_asked_for);

@@ -104,6 +104,14 @@ START_TEST(without_a_greatest_age_data_never_expires)
 }
 END_TEST
 
+START_TEST(who_has_never_spoken_keeps_nothing_alive)
+{
+	hear(0, 1000);
+	ck_assert_int_eq(freshness_judge(board, 3, 0, &limits, 3601001).age, AGE_EXPIRED);
+	ck_assert_int_eq(freshness_judge(board, 2, 0, &limits, 3601001).age, AGE_FRESH);
+}
+END_TEST
+
 START_TEST(data_from_the_disk_is_stale_until_the_registry_speaks)
 {
 	struct freshness_view v;
@@ -161,6 +169,7 @@ int main(void)
 	tcase_add_test(rows, a_good_round_makes_young_a_bad_one_does_not);
 	tcase_add_loop_test(rows, data_is_as_old_as_its_oldest_registry, 0, sizeof(ages) / sizeof(ages[0]));
 	tcase_add_test(rows, without_a_greatest_age_data_never_expires);
+	tcase_add_test(rows, who_has_never_spoken_keeps_nothing_alive);
 	tcase_add_test(rows, data_from_the_disk_is_stale_until_the_registry_speaks);
 	tcase_add_test(rows, a_row_is_inherited_whole);
 	tcase_add_test(rows, what_was_always_true_is_inherited_as_true_until_now);

@@ -373,6 +373,30 @@ START_TEST(a_full_disk_keeps_what_was_there_until_there_is_room)
 }
 END_TEST
 
+/* What is on the disk is no younger for it, and what other registries said is written. */
+START_TEST(what_is_too_large_for_a_file_leaves_the_one_of_before)
+{
+	struct state_record other = { .kind = "http", .name = "other", .snapshot = first, .position = "" };
+	struct snapshot *s;
+	uint64_t true_ms;
+
+	second->n_instances = SNAPSHOT_INSTANCES_MAX + 1;
+	state_keep(state, &other);
+	keep(first, clock_ms() - 600000, "");
+	await_written(2);
+	keep(second, FRESHNESS_NOW, "");
+	turn_for(1300);
+	keep(second, FRESHNESS_NOW, "");
+	other.fingerprint = 8; /* not written yet when it stops */
+	state_keep(state, &other);
+	restart();
+	expect(first, 600000, "");
+	ck_assert_int_eq(state_load(state, "http", "other", 0, &s, &true_ms, position), 0);
+	snapshot_release(s);
+	ck_assert_uint_eq(count_written(), 3);
+}
+END_TEST
+
 START_TEST(only_one_daemon_writes_in_a_directory)
 {
 	struct state *one = state;
@@ -481,6 +505,17 @@ START_TEST(what_nobody_knows_is_removed_after_a_month)
 }
 END_TEST
 
+START_TEST(what_is_forgotten_while_it_is_written_gets_old)
+{
+	keep(first, FRESHNESS_NOW, "");
+	state_forget(state, "http", "dc1");
+	await_written(1);
+	turn_for(1100); /* this is about time passing */
+	restart();
+	expect(first, 1000, "");
+}
+END_TEST
+
 START_TEST(what_is_forgotten_stays_on_the_disk)
 {
 	keep(first, FRESHNESS_NOW, "");
@@ -518,6 +553,7 @@ int main(void)
 	tcase_add_loop_test(wrong, a_directory_that_cannot_be_used_costs_the_state, 0, 3);
 	tcase_add_test(wrong, a_directory_that_comes_later_is_used);
 	tcase_add_test(wrong, a_full_disk_keeps_what_was_there_until_there_is_room);
+	tcase_add_test(wrong, what_is_too_large_for_a_file_leaves_the_one_of_before);
 	tcase_add_test(wrong, only_one_daemon_writes_in_a_directory);
 	tcase_add_test(wrong, what_is_damaged_is_refused);
 	tcase_add_test(wrong, what_another_registry_said_is_refused);
@@ -526,6 +562,7 @@ int main(void)
 	tcase_add_checked_fixture(tidy, set_up, tear_down);
 	tcase_add_test(tidy, what_was_left_half_written_is_removed);
 	tcase_add_test(tidy, what_nobody_knows_is_removed_after_a_month);
+	tcase_add_test(tidy, what_is_forgotten_while_it_is_written_gets_old);
 	tcase_add_test(tidy, what_is_forgotten_stays_on_the_disk);
 	suite_add_tcase(suite, tidy);
 	return harness_run(suite);
