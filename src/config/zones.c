@@ -75,6 +75,21 @@ static void complain_about_age(struct config_tree *t, const struct registry_opti
 		e->text, r->kind, r->name, limit, config_kind(b->kind)->word, b->title);
 }
 
+/* Good data would be refused again and again otherwise: what is fresh has at least the time between two polls. */
+static void check_limits(struct config_tree *t, struct config_block *b, const struct age_limits *age)
+{
+	const struct config_value *max = config_block_get(b, "stale-max");
+
+	/* As in the zone, or refused and reported. */
+	if (max->n == 0 && config_block_get(b, "stale-after")->n == 0)
+		return;
+	if (age->stale_max_ms > 0 && age->stale_after_ms > 0 && age->stale_max_ms <= age->stale_after_ms)
+		config_complain(t, max->n > 0 ? max->first->file : b->file,
+				max->n > 0 ? max->first->line : b->line,
+				"stale-max: what is answered no more must be older than what is stale: it is "
+				"not above stale-after, nor 0");
+}
+
 /* What the block of a zone, or of a service in it, calls stale must leave its registries the time between two
  * polls, in which what they said grows old. A watch would tell of each change, and static instances stay. */
 static void check_age(struct config_tree *t, struct config_block *b, const struct feed_options *feed,
@@ -145,6 +160,7 @@ static void build_zones(struct config_tree *t, struct feed_options *feed)
 		config_block_store(t, b, &feed->arena, z);
 		build_order(t, b, feed, &feed->arena, z);
 		check_age(t, b, feed, z, z->answer.age.stale_after_ms);
+		check_limits(t, b, &z->answer.age);
 		check_near(t, b, feed);
 		blocks[feed->n_zones++] = b;
 	}
@@ -234,6 +250,7 @@ static void build_sorted(struct config_tree *t, struct feed_options *feed, struc
 					b->title, placed[i - 1].block->file, placed[i - 1].block->line);
 		build_service(t, &placed[i], &feed->arena, &services[i]);
 		check_age(t, b, feed, z, services[i].answer.age.stale_after_ms);
+		check_limits(t, b, &services[i].answer.age);
 		check_near(t, b, feed);
 		if (z->n_services++ == 0)
 			z->services = &services[i];

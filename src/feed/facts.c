@@ -24,7 +24,10 @@ static bool is_flapping(void *context, const char *service, unsigned registry, c
 
 static bool is_local(void *context, const struct address *address)
 {
-	return home_has(((struct facts *)context)->home, address);
+	const struct home *home = ((struct facts *)context)->home;
+
+	/* Nothing is nearer than this host itself, though loopback is no subnet of others. */
+	return address_is_loopback(address) || (home != NULL && home_has(home, address));
 }
 
 struct policy_facts facts_for_policy(struct facts *f)
@@ -32,7 +35,7 @@ struct policy_facts facts_for_policy(struct facts *f)
 	return (struct policy_facts){
 		.addresses = f->resolver != NULL ? addresses : NULL,
 		.is_flapping = f->dampers != NULL ? is_flapping : NULL,
-		.is_local = f->home != NULL ? is_local : NULL,
+		.is_local = is_local,
 		.unreachable_ms = f->prober != NULL ? unreachable_ms : NULL,
 		.zone_of_host = f->zone_of_host,
 		.context = f,

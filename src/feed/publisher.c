@@ -63,18 +63,15 @@ static uint64_t true_until(const struct publisher *p, uint64_t registries, const
 	return oldest_ms;
 }
 
-/* What was served of it by the configuration before; NULL: nothing, or it is not to be probed. */
+/* What was served of it by the configuration before; NULL: nothing. */
 static const struct served *find_before(const struct publisher *p, const struct publisher_zone *z,
 					const char *name)
 {
 	const struct publisher *before = p->o.previous;
 
 	for (size_t i = 0; before != NULL && i < before->n_zones; i++) {
-		if (name_equal(&before->zones[i].options->origin, &z->options->origin)) {
-			const struct served *s = dictionary_find(&before->zones[i].served, name);
-
-			return s != NULL && s->asked.block != NULL ? s : NULL;
-		}
+		if (name_equal(&before->zones[i].options->origin, &z->options->origin))
+			return dictionary_find(&before->zones[i].served, name);
 	}
 	return NULL;
 }
@@ -171,7 +168,7 @@ void publisher_update_in(struct publisher *p, struct publisher_zone *z, const ch
 		r = 0;
 	}
 	if (r == 0 && block != NULL)
-		log_fail_open(z, name, s != NULL ? s->block : NULL, block);
+		log_fail_open(z, name, before != NULL ? before->block : NULL, block);
 	if (r == 0)
 		r = replace(p, z, s, before, name, block);
 	if (r != 0) {

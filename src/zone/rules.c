@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static size_t count_left(const struct selection *s)
 {
@@ -216,7 +217,7 @@ static bool is_near(const struct member *m, enum near_rule rule, const struct po
 	const char *zone = instance_zone(m->instance);
 
 	if (rule == NEAR_ZONE)
-		return facts->zone_of_host != NULL && zone != NULL && strcmp(facts->zone_of_host, zone) == 0;
+		return facts->zone_of_host != NULL && zone != NULL && strcasecmp(facts->zone_of_host, zone) == 0;
 	for (size_t i = 0; i < m->n_addresses; i++) {
 		if (facts->is_local != NULL && facts->is_local(facts->context, &m->addresses[i]))
 			return true;
