@@ -41,7 +41,7 @@ void state_writer_send(struct state_writer *w, struct state_order *order);
 struct state_order *state_writer_take(struct state_writer *w, uint64_t limit_ms);
 
 /* Ends the thread, if that takes no longer than limit_ms. False: a disk does not answer, and the thread goes
- * on with its order, its place and its own memory, which stay for it. NULL is fine. */
+ * on with its order, its place and its own memory, which stay for it; it closes the place. NULL is fine. */
 bool state_writer_destroy(struct state_writer *w, uint64_t limit_ms);
 
 #endif

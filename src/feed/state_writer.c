@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -14,7 +15,11 @@ struct state_writer {
 	struct inbox calls, done; /* only their wake-ups are used */
 	struct parcel order, result, stop;
 	pthread_t thread;
+	atomic_int end;
 };
+
+/* Whoever comes to the end first says so to the other one. */
+enum { END_OPEN, END_OVER, END_ABANDONED };
 
 /* --- on its thread --- */
 
@@ -42,6 +47,13 @@ static void wait_for(struct inbox *in, int limit_ms)
 		inbox_drain(in);
 }
 
+/* Nobody else will: a later state in the same directory must find its lock free. */
+static void leave(struct state_writer *w)
+{
+	if (atomic_exchange(&w->end, END_OVER) == END_ABANDONED)
+		state_place_close(w->place);
+}
+
 /* The last thing it gives back is itself: the thread is over. */
 static void *run(void *arg)
 {
@@ -60,6 +72,7 @@ static void *run(void *arg)
 		give_back(w, o);
 	}
 	give_back(w, w);
+	leave(w);
 	return NULL;
 }
 
@@ -146,7 +159,7 @@ bool state_writer_destroy(struct state_writer *w, uint64_t limit_ms)
 	do
 		result = take(w, end_ms > clock_ms() ? end_ms - clock_ms() : 0);
 	while (result != NULL && result != w);
-	if (result == NULL) {
+	if (result == NULL && atomic_exchange(&w->end, END_ABANDONED) != END_OVER) {
 		pthread_detach(w->thread);
 		return false;
 	}

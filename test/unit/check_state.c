@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "feed/state_file.h"
+#include "feed/state_writer.h"
 #include "harness.h"
 #include "model/freshness.h"
 
@@ -397,6 +398,32 @@ START_TEST(what_is_too_large_for_a_file_leaves_the_one_of_before)
 }
 END_TEST
 
+static bool is_free(void *place)
+{
+	return state_place_open(place) == 0;
+}
+
+/* A reload may come back to the directory. */
+START_TEST(who_was_not_waited_for_leaves_the_lock)
+{
+	static struct state_place place;
+	static struct state_order order;
+	struct state_place next = { .path = dir, .dir = -1, .lock = -1 };
+	static struct state_writer *w;
+
+	destroy();
+	place = next;
+	ck_assert_int_eq(state_place_open(&place), 0);
+	order = (struct state_order){ .file = FILE_NAME, .snapshot = first };
+	ck_assert_int_eq(state_writer_create(&place, &w), 0);
+	state_writer_send(w, &order);
+	if (state_writer_destroy(w, 0))
+		state_place_close(&place);
+	ck_assert(harness_wait(is_free, &next, LIMIT_MS));
+	state_place_close(&next);
+}
+END_TEST
+
 START_TEST(only_one_daemon_writes_in_a_directory)
 {
 	struct state *one = state;
@@ -554,6 +581,7 @@ int main(void)
 	tcase_add_test(wrong, a_directory_that_comes_later_is_used);
 	tcase_add_test(wrong, a_full_disk_keeps_what_was_there_until_there_is_room);
 	tcase_add_test(wrong, what_is_too_large_for_a_file_leaves_the_one_of_before);
+	tcase_add_loop_test(wrong, who_was_not_waited_for_leaves_the_lock, 0, 10);
 	tcase_add_test(wrong, only_one_daemon_writes_in_a_directory);
 	tcase_add_test(wrong, what_is_damaged_is_refused);
 	tcase_add_test(wrong, what_another_registry_said_is_refused);
