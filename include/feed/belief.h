@@ -24,6 +24,7 @@ struct belief_options {
 	brake_limit_fn limit;
 	void *context;              /* of limit */
 	struct snapshot *inherited; /* NULL: nothing was believed before */
+	uint64_t inherited_max_ms;  /* how long that stands in; 0: until all has been heard */
 	uint64_t now_ms;
 };
 

@@ -43,6 +43,8 @@ struct poller_options {
 	void *context;              /* of all five */
 	struct snapshot *inherited; /* what is believed until the first round; may be NULL */
 	uint64_t inherited_ms;      /* it was true until then */
+	uint64_t inherited_max_ms; /* how long it stands in for what has not been heard; 0: as long as need be
+				    */
 	/* The poller of the same name, kind and fingerprint before the reload, or NULL; borrowed for
 	 * poller_create() only. */
 	const struct poller *previous;

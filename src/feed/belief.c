@@ -5,8 +5,7 @@
 #include <stdlib.h>
 
 enum {
-	ACCEPT_MS = 5000,           /* the rounds that are asked for at the same time end within that */
-	INHERITED_MAX_MS = 3600000, /* what was true an hour ago is no better than nothing */
+	ACCEPT_MS = 5000, /* the rounds that are asked for at the same time end within that */
 };
 
 struct belief {
@@ -83,10 +82,10 @@ static int stand_in(const struct snapshot *inherited, const struct snapshot *hea
 	return r;
 }
 
-/* A part that cannot be asked for, ever, must not keep all of before alive. */
+/* A part that cannot be asked for, ever, must not keep alive what is too old to be answered. */
 static bool is_inheritance_over(const struct belief *b, bool heard_all, uint64_t now_ms)
 {
-	return heard_all || now_ms - b->o.now_ms > INHERITED_MAX_MS;
+	return heard_all || (b->o.inherited_max_ms > 0 && now_ms - b->o.now_ms > b->o.inherited_max_ms);
 }
 
 static int hear(struct belief *b, bool heard_all, uint64_t now_ms)

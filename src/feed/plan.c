@@ -131,19 +131,27 @@ static bool is_kept(const struct registry_options *r)
 	return registry_kind_find(r->kind)->read != NULL;
 }
 
-static void source_heard(void *context)
+/* To be on the disk: what is believed of a registry, and until when that was true. */
+static void keep_on_disk(const struct source *s, struct snapshot *snapshot, uint64_t true_ms,
+			 const char *position)
 {
-	const struct source *s = context;
 	const struct registry_options *o = &s->plan->options->registries[s->index];
 	const struct state_record r = { .kind = o->kind,
 					.name = o->name,
 					.fingerprint = o->fingerprint,
-					.snapshot = poller_snapshot(s->poller),
-					.true_ms = poller_heard_ms(s->poller),
-					.position = poller_position(s->poller) };
+					.snapshot = snapshot,
+					.true_ms = true_ms,
+					.position = position };
 
-	if (is_kept(o) && r.snapshot != NULL)
+	if (is_kept(o) && snapshot != NULL)
 		state_keep(s->plan->context.state, &r);
+}
+
+static void source_heard(void *context)
+{
+	const struct source *s = context;
+
+	keep_on_disk(s, poller_snapshot(s->poller), poller_heard_ms(s->poller), poller_position(s->poller));
 }
 
 /* The strictest of the zones that use the registry. */
@@ -203,6 +211,16 @@ static uint64_t longest_age(const struct plan *p, size_t registry)
 
 /* --- what there is before the first round --- */
 
+/* Until when what was inherited or restored was true. */
+static uint64_t known_until(const struct plan *p, size_t i)
+{
+	const uint64_t now_ms = clock_ms();
+	struct freshness_view view;
+
+	freshness_view(p->freshness, i, now_ms, &view);
+	return now_ms - view.age_ms;
+}
+
 /* Of a plan before: it may be from the disk there, too. */
 static void inherit(struct source *s, const struct plan *previous, int old, struct poller_options *o)
 {
@@ -216,6 +234,8 @@ static void inherit(struct source *s, const struct plan *previous, int old, stru
 	p->snapshots[s->index] = snapshot_keep(previous->snapshots[old]);
 	freshness_inherit(p->freshness, s->index, previous->freshness, (size_t)old, clock_ms());
 	o->position = poller_position(before->poller);
+	/* The directory may be another one now, and the registry may not speak before the next restart. */
+	keep_on_disk(s, p->snapshots[s->index], known_until(p, s->index), o->position);
 }
 
 static void restore(struct source *s, char position[RESOURCE_POSITION_SIZE], struct poller_options *o)
@@ -235,16 +255,6 @@ static void restore(struct source *s, char position[RESOURCE_POSITION_SIZE], str
 	freshness_recount(p->freshness, s->index, &counts);
 	freshness_restore(p->freshness, s->index, true_ms);
 	o->position = position;
-}
-
-/* Until when what was inherited or restored was true. */
-static uint64_t known_until(const struct plan *p, size_t i)
-{
-	const uint64_t now_ms = clock_ms();
-	struct freshness_view view;
-
-	freshness_view(p->freshness, i, now_ms, &view);
-	return now_ms - view.age_ms;
 }
 
 /* A registry that is asked as before, and over a network, waits for its turn: a fleet that is reloaded at
@@ -282,6 +292,7 @@ static int add_source(struct plan *p, size_t i, const struct plan *previous)
 		restore(s, position, &o);
 	o.inherited = p->snapshots[i];
 	o.inherited_ms = known_until(p, i);
+	o.inherited_max_ms = longest_age(p, i);
 	o.at_once = s->restored || !is_same || !registry_kind_find(r->kind)->brake;
 	return poller_create(&o, &s->poller);
 }

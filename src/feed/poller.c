@@ -356,6 +356,7 @@ static int create_parts(struct poller *p)
 					       .limit = o->brake,
 					       .context = o->context,
 					       .inherited = o->inherited,
+					       .inherited_max_ms = o->inherited_max_ms,
 					       .now_ms = clock_ms() };
 	const int r = belief_create(&belief, &p->belief);
 	return r < 0 ? r : p->kind->create(o->registry, &p->host, p->ledger, &p->registry);

@@ -111,7 +111,7 @@ START_TEST(what_is_older_than_stale_max_is_not_answered)
 	run_before();
 	hang();
 	usleep(1200000); /* this is about time passing */
-	start("stale-after = 1s stale-max = 1s", "interval = 500ms timeout = 30s");
+	start("stale-after = 1s stale-max = 1100ms", "interval = 500ms timeout = 30s");
 	planes_expect(planes, SHOP, "SERVFAIL ede 14");
 }
 END_TEST

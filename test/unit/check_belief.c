@@ -93,6 +93,7 @@ static void start(const char *inherited)
 								 .limit = limit,
 								 .context = &brake_ms,
 								 .inherited = old,
+								 .inherited_max_ms = HOUR_MS,
 								 .now_ms = START_MS },
 				       &belief),
 			 0);
@@ -284,7 +285,7 @@ START_TEST(what_was_missing_and_comes_back_is_held_no_more)
 END_TEST
 
 /* A part that fails for ever must not keep all of before alive; and what was lost then is held as always. */
-START_TEST(what_was_inherited_ends_after_an_hour)
+START_TEST(what_was_inherited_ends_when_it_is_too_old)
 {
 	start("a=5 b=5");
 	say(&part, "a=5");
@@ -352,7 +353,7 @@ int main(void)
 	tcase_add_test(reload, a_sudden_loss_against_what_was_inherited_is_held_too);
 	tcase_add_loop_test(reload, what_is_missing_when_all_was_heard_is_held, 0, 2);
 	tcase_add_test(reload, what_was_missing_and_comes_back_is_held_no_more);
-	tcase_add_test(reload, what_was_inherited_ends_after_an_hour);
+	tcase_add_test(reload, what_was_inherited_ends_when_it_is_too_old);
 	tcase_add_test(reload, a_reload_while_a_loss_is_held_begins_to_wait_anew);
 	tcase_add_test(reload, nothing_inherited_is_nothing_lost);
 	suite_add_tcase(suite, words);

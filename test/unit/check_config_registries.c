@@ -532,6 +532,9 @@ static const struct {
 	  "FILE:3: dns \"d\": server is an address we listen on" },
 	{ "consul \"a\" {}\netcd \"a\" {}", "FILE:2: etcd \"a\": the name is taken at FILE:1" },
 	{ "zone \"a.b\" {}", "write a static, file, http, consul, etcd, kubernetes or dns block" },
+	/* data that would be refused before it is stale */
+	{ "static \"a\" {}\nzone \"a.b\" { stale-after = 10m\nstale-max = 10m }", "FILE:3: stale-max: " },
+	{ "static \"a\" {}\nservice \"a.service.local\" { stale-max = 20s }", "FILE:2: stale-max: " },
 	/* data that would be stale between two polls */
 	{ "http \"h\" { url = \"http://x\"\ninterval = 30s }",
 	  "FILE:2: interval: \"30s\" in http \"h\" is not below stale-after = 30s in zone \"service.local\"" },
@@ -596,7 +599,7 @@ END_TEST
 
 static const char *const fine[] = {
 	"http \"h\" { url = \"http://x\" interval = 29s }",
-	"http \"h\" { url = \"http://x\" interval = 1d } zone \"a.b\" { stale-after = 2d }",
+	"http \"h\" { url = \"http://x\" interval = 1d } zone \"a.b\" { stale-after = 2d stale-max = 0 }",
 	"static \"s\" {} zone \"a.b\" { stale-after = 1s }",
 	/* in another zone, or nowhere */
 	"file \"f\" { path = \"/x\" interval = 1h } static \"s\" {} zone \"a.b\" { registries = s }",
