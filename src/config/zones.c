@@ -75,7 +75,8 @@ static void complain_about_age(struct config_tree *t, const struct registry_opti
 		e->text, r->kind, r->name, limit, config_kind(b->kind)->word, b->title);
 }
 
-/* Good data would be refused again and again otherwise: what is fresh has at least the time between two polls. */
+/* Good data would be refused again and again otherwise: what is fresh has at least the time between two
+ * polls. */
 static void check_limits(struct config_tree *t, struct config_block *b, const struct age_limits *age)
 {
 	const struct config_value *max = config_block_get(b, "stale-max");
