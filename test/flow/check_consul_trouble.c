@@ -177,7 +177,7 @@ END_TEST
 
 START_TEST(without_a_leader_any_server_may_answer)
 {
-	start_waiting("stale-after = 1h", FAR);
+	start_waiting("stale-after = 1h stale-max = 2h", FAR);
 	fake_consul_set_mode(consul, FAKE_CONSUL_NO_LEADER);
 	fake_consul_wake(consul);
 	log_await("the servers of Consul have no leader");

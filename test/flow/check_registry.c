@@ -332,7 +332,7 @@ END_TEST
 START_TEST(a_refresh_asks_at_once_and_believes_the_answer)
 {
 	fake_registry_body(registry, ONE("10.1.0.1"));
-	planes = planes_start("zone \"service.local\" { brake = 1h stale-after = 1h }\n"
+	planes = planes_start("zone \"service.local\" { brake = 1h stale-after = 1h stale-max = 2h }\n"
 			      "http \"dc1\" { url = \"%s/services\" interval = 30m jitter = 0 }\n",
 			      fake_registry_url(registry));
 	planes_await(planes, SHOP, "NOERROR aa; 2 A 10.1.0.1");
