@@ -414,11 +414,14 @@ START_TEST(who_was_not_waited_for_leaves_the_lock)
 	destroy();
 	place = next;
 	ck_assert_int_eq(state_place_open(&place), 0);
-	order = (struct state_order){ .file = FILE_NAME, .snapshot = first };
+	order = (struct state_order){ .file = FILE_NAME, .snapshot = snapshot_keep(first) };
 	ck_assert_int_eq(state_writer_create(&place, &w), 0);
 	state_writer_send(w, &order);
-	if (state_writer_destroy(w, 0))
+	/* What it has been given stays with a thread that was not waited for. */
+	if (state_writer_destroy(w, 0)) {
 		state_place_close(&place);
+		snapshot_release(first);
+	}
 	ck_assert(harness_wait(is_free, &next, LIMIT_MS));
 	state_place_close(&next);
 }
