@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -15,11 +14,8 @@ struct state_writer {
 	struct inbox calls, done; /* only their wake-ups are used */
 	struct parcel order, result, stop;
 	pthread_t thread;
-	atomic_int end;
+	struct parcel end; /* whoever comes to it first leaves something for the other one */
 };
-
-/* Whoever comes to the end first says so to the other one. */
-enum { END_OPEN, END_OVER, END_ABANDONED };
 
 /* --- on its thread --- */
 
@@ -50,7 +46,7 @@ static void wait_for(struct inbox *in, int limit_ms)
 /* Nobody else will: a later state in the same directory must find its lock free. */
 static void leave(struct state_writer *w)
 {
-	if (atomic_exchange(&w->end, END_OVER) == END_ABANDONED)
+	if (parcel_put(&w->end, w) != NULL)
 		state_place_close(w->place);
 }
 
@@ -159,7 +155,7 @@ bool state_writer_destroy(struct state_writer *w, uint64_t limit_ms)
 	do
 		result = take(w, end_ms > clock_ms() ? end_ms - clock_ms() : 0);
 	while (result != NULL && result != w);
-	if (result == NULL && atomic_exchange(&w->end, END_ABANDONED) != END_OVER) {
+	if (result == NULL && parcel_put(&w->end, w) == NULL) {
 		pthread_detach(w->thread);
 		return false;
 	}

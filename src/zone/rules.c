@@ -217,7 +217,8 @@ static bool is_near(const struct member *m, enum near_rule rule, const struct po
 	const char *zone = instance_zone(m->instance);
 
 	if (rule == NEAR_ZONE)
-		return facts->zone_of_host != NULL && zone != NULL && strcasecmp(facts->zone_of_host, zone) == 0;
+		return facts->zone_of_host != NULL && zone != NULL &&
+		       strcasecmp(facts->zone_of_host, zone) == 0;
 	for (size_t i = 0; i < m->n_addresses; i++) {
 		if (facts->is_local != NULL && facts->is_local(facts->context, &m->addresses[i]))
 			return true;
