@@ -19,9 +19,6 @@ int buffer_add(struct buffer *b, const void *octets, size_t len);
  * adds what it wrote to b->len. */
 void *buffer_reserve(struct buffer *b, size_t len);
 
-/* Appends zero octets until the length is a multiple of align (a power of two). */
-int buffer_align(struct buffer *b, size_t align);
-
 /* Forgets the contents, keeps the memory. */
 void buffer_clear(struct buffer *b);
 

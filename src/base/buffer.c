@@ -41,13 +41,6 @@ void *buffer_reserve(struct buffer *b, size_t len)
 	return make_room(b, len) == 0 ? b->octets + b->len : NULL;
 }
 
-int buffer_align(struct buffer *b, size_t align)
-{
-	static const uint8_t zeroes[16];
-
-	return buffer_add(b, zeroes, -b->len & (align - 1));
-}
-
 void buffer_clear(struct buffer *b)
 {
 	b->len = 0;

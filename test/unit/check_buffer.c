@@ -72,35 +72,6 @@ START_TEST(reserved_room_is_written_by_the_caller)
 }
 END_TEST
 
-START_TEST(alignment_adds_zero_octets)
-{
-	struct buffer b = { .limit = 16 };
-
-	ck_assert_int_eq(buffer_align(&b, 8), 0);
-	ck_assert_uint_eq(b.len, 0);
-	ck_assert_int_eq(buffer_add(&b, "abc", 3), 0);
-	ck_assert_int_eq(buffer_align(&b, 8), 0);
-	ck_assert_uint_eq(b.len, 8);
-	ck_assert_mem_eq(b.octets, "abc\0\0\0\0\0", 8);
-	ck_assert_int_eq(buffer_align(&b, 8), 0);
-	ck_assert_uint_eq(b.len, 8);
-	ck_assert_int_eq(buffer_align(&b, 16), 0);
-	ck_assert_uint_eq(b.len, 16);
-	buffer_finish(&b);
-}
-END_TEST
-
-START_TEST(alignment_respects_the_limit)
-{
-	struct buffer b = { .limit = 5 };
-
-	ck_assert_int_eq(buffer_add(&b, "abc", 3), 0);
-	ck_assert_int_eq(buffer_align(&b, 8), -EFBIG);
-	ck_assert_uint_eq(b.len, 3);
-	buffer_finish(&b);
-}
-END_TEST
-
 START_TEST(clearing_keeps_the_memory_and_finishing_does_not)
 {
 	struct buffer b = { .limit = 4 };
@@ -129,8 +100,6 @@ int main(void)
 	tcase_add_test(octets, nothing_past_the_limit_and_nothing_changed_then);
 	tcase_add_test(octets, more_than_memory_has_is_refused);
 	tcase_add_test(octets, reserved_room_is_written_by_the_caller);
-	tcase_add_test(octets, alignment_adds_zero_octets);
-	tcase_add_test(octets, alignment_respects_the_limit);
 	tcase_add_test(octets, clearing_keeps_the_memory_and_finishing_does_not);
 	suite_add_tcase(suite, octets);
 	return harness_run(suite);
