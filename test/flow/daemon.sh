@@ -266,6 +266,11 @@ check 'SIGINT ends it as well' ends_well INT
 
 # --- many services ---
 
+is_small()
+{
+	[ "$(rss_kib "$daemon")" -lt 40000 ]
+}
+
 rm "$dir"/services/*
 $client many 10000 "$dir/services/many.json"
 start=$(date +%s%N)
@@ -281,7 +286,8 @@ if [ $sanitized = no ]; then
 	mv "$dir/services/.new" "$dir/services/many.json"
 	check 'and again when they change' wait_for 10 $client sample "$port" 9999 $Z
 	echo "# resident $(rss_kib "$daemon") KiB after a change"
-	check 'still in less than 40 MB' test "$(rss_kib "$daemon")" -lt 40000
+	# What reading the list took is given back behind the table, 100 ms later.
+	check 'still in less than 40 MB' wait_for 5 is_small
 fi
 check 'SIGTERM ends it with exit 0' ends_well TERM
 check 'nothing was said but events' log_is_clean
