@@ -171,14 +171,12 @@ struct age_verdict freshness_judge(const struct freshness *f, uint64_t mask, uin
 
 		if (is_silent(&f->rows[row]))
 			continue;
-		uint64_t age_ms = age_of(&f->rows[row], now_ms);
-
-		const uint64_t later_ms = f->rows[row].ages && own_ms > age_ms ? own_ms : age_ms;
-
+		const uint64_t heard_ms = age_of(&f->rows[row], now_ms);
+		const uint64_t age_ms = f->rows[row].ages && own_ms > heard_ms ? own_ms : heard_ms;
 		/* Of several registries one may know better than the one whose part is late. */
-		if ((is_alone ? later_ms : age_ms) < youngest_ms)
-			youngest_ms = is_alone ? later_ms : age_ms;
-		age_ms = later_ms;
+		const uint64_t least_ms = is_alone ? age_ms : heard_ms;
+
+		youngest_ms = least_ms < youngest_ms ? least_ms : youngest_ms;
 		restored = restored || is_restored(&f->rows[row]);
 		if (age_ms >= v.age_ms)
 			v = (struct age_verdict){ .row = row, .age_ms = age_ms };

@@ -71,6 +71,11 @@ static size_t finish(struct reply *p, enum rcode rcode)
 	return message_end(&p->w, p->q, rcode, p->counts, p->ede, p->ede_text);
 }
 
+static void clear_authoritative(struct reply *p)
+{
+	put_u16(p->w.octets + 2, (uint16_t)(get_u16(p->w.octets + 2) & ~HEADER_AA));
+}
+
 static void tell_age(struct reply *p, const struct age_verdict *v, enum ede ede)
 {
 	struct freshness_view view;
@@ -85,23 +90,25 @@ static void tell_age(struct reply *p, const struct age_verdict *v, enum ede ede)
 
 /* RFC 8914 section 4.4: data older than the administrator wants is still the best there is, and said to be
  * old. False when it has got too old even for that. */
-static bool mark_age(struct reply *p, uint64_t registries, uint64_t true_ms, const struct age_limits *limits,
-		     enum ede ede)
+static bool mark_age(struct reply *p, const struct age_verdict *v, enum ede ede)
 {
-	const struct age_verdict v =
-		freshness_judge(p->table->freshness, registries, true_ms, limits, p->now_ms);
-
-	if (v.age == AGE_FRESH)
+	if (v->age == AGE_FRESH)
 		return true;
-	tell_age(p, &v, v.age == AGE_STALE ? ede : EDE_NO_REACHABLE_AUTHORITY);
+	tell_age(p, v, v->age == AGE_STALE ? ede : EDE_NO_REACHABLE_AUTHORITY);
 	p->stale = true;
 	p->ttl_max_s = STALE_TTL_S;
-	return v.age == AGE_STALE;
+	return v->age == AGE_STALE;
 }
 
-static bool mark_block(struct reply *p, const struct block *b)
+static struct age_verdict judge_block(const struct reply *p, const struct block *b)
 {
-	return mark_age(p, b->options.registries, b->options.true_ms, &b->options.age, EDE_STALE_ANSWER);
+	return freshness_judge(p->table->freshness, b->options.registries, b->options.true_ms,
+			       &b->options.age, p->now_ms);
+}
+
+static struct age_verdict judge_zone(const struct reply *p)
+{
+	return freshness_judge(p->table->freshness, p->zone->registries, 0, &p->zone->age, p->now_ms);
 }
 
 /* TTLs in the table are never above what the answer may have, but for stale data and for names of several
@@ -169,7 +176,7 @@ static size_t write_negative(struct reply *p, enum rcode rcode, uint32_t negativ
 /* There is nothing to tell, neither a yes nor a no. */
 static size_t write_failure(struct reply *p)
 {
-	put_u16(p->w.octets + 2, (uint16_t)(get_u16(p->w.octets + 2) & ~HEADER_AA));
+	clear_authoritative(p);
 	return finish(p, RCODE_SERVFAIL);
 }
 
@@ -339,9 +346,10 @@ static size_t write_owner(struct answerer *a, struct reply *p, const struct owne
 	const struct block *block = o->block;
 	const uint16_t qtype = p->q->qtype;
 	const bool is_apex = p->q->n_labels == p->zone->n_labels;
+	const struct age_verdict v = judge_block(p, block);
 
 	block_note_asked(block, p->now_ms);
-	if (!mark_block(p, block))
+	if (!mark_age(p, &v, EDE_STALE_ANSWER))
 		return write_failure(p);
 	if (is_apex && qtype == RRTYPE_SOA)
 		return write_apex_soa(p);
@@ -404,7 +412,10 @@ static enum answer write_unknown(struct reply *p, bool may_wait, size_t *ret)
 		p->ede = EDE_NOT_READY;
 		snprintf(p->ede_text, sizeof(p->ede_text), "no registry has answered yet");
 		*ret = write_failure(p);
-	} else if (!mark_age(p, p->zone->registries, 0, &p->zone->age, EDE_STALE_NXDOMAIN)) {
+		return ANSWER_WRITTEN;
+	}
+	const struct age_verdict v = judge_zone(p);
+	if (!mark_age(p, &v, EDE_STALE_NXDOMAIN)) {
 		*ret = write_failure(p);
 	} else {
 		tell_failing(p);
@@ -416,17 +427,10 @@ static enum answer write_unknown(struct reply *p, bool may_wait, size_t *ret)
 /* A transfer is refused (RFC 5936 section 4.2), over UDP as well, where it does not exist. */
 static size_t write_transfer_refused(struct reply *p)
 {
-	put_u16(p->w.octets + 2, (uint16_t)(get_u16(p->w.octets + 2) & ~HEADER_AA));
+	clear_authoritative(p);
 	p->ede = EDE_PROHIBITED;
 	snprintf(p->ede_text, sizeof(p->ede_text), "zones are not transferred");
 	return finish(p, RCODE_REFUSED);
-}
-
-static bool is_expired(const struct reply *p, const struct block *b)
-{
-	return freshness_judge(p->table->freshness, b->options.registries, b->options.true_ms,
-			       &b->options.age, p->now_ms)
-		       .age == AGE_EXPIRED;
 }
 
 /* The services of one address may have different TTLs, and some of them may be stale: the RRset has the least
@@ -438,18 +442,22 @@ static size_t prepare_reverse(struct reply *p, const struct owners *owners)
 
 	for (size_t i = 0; i < owners->n; i++) {
 		const struct owner *o = owners->at[i];
+		const struct age_verdict v = judge_block(p, o->block);
 		const uint32_t ttl_s =
 			get_u32(block_rr(o->block, owner_rrset(o, RRTYPE_PTR)->rrs[0])->octets + RR_TTL_AT);
 
-		if (is_expired(p, o->block))
+		if (v.age == AGE_EXPIRED)
 			continue;
 		n++;
 		least_s = ttl_s < least_s ? ttl_s : least_s;
 		if (!p->stale)
-			mark_block(p, o->block);
+			mark_age(p, &v, EDE_STALE_ANSWER);
 	}
-	if (n == 0)
-		mark_block(p, owners->at[0]->block);
+	if (n == 0) {
+		const struct age_verdict v = judge_block(p, owners->at[0]->block);
+
+		mark_age(p, &v, EDE_STALE_ANSWER);
+	}
 	p->ttl_max_s = least_s < p->ttl_max_s ? least_s : p->ttl_max_s;
 	return n;
 }
@@ -461,7 +469,7 @@ static void add_reverse(struct reply *p, const struct owners *owners)
 	for (size_t i = 0; i < owners->n && !p->w.full; i++) {
 		const struct rrset *set = owner_rrset(owners->at[i], RRTYPE_PTR);
 
-		if (is_expired(p, owners->at[i]->block))
+		if (judge_block(p, owners->at[i]->block).age == AGE_EXPIRED)
 			continue;
 		wanted += set->n;
 		for (size_t rr = 0; rr < set->n; rr++)
