@@ -169,18 +169,6 @@ static int compare_rows(const void *a, const void *b)
 	return order != 0 ? order : (x->weight > y->weight) - (x->weight < y->weight);
 }
 
-/* The registry's own host name where there is one, else the name that spells the address: one name for each
- * address, so that port and address stay together. */
-static bool name_target(const struct rows *r, const struct row *row, struct name *ret)
-{
-	const char *host = instance_host(row->instance);
-	char label[LABEL_OCTETS_MAX];
-
-	if (host != NULL)
-		return name_from_text(host, strlen(host), ret);
-	return r->addr.len > 0 && name_join(label, label_from_address(row->at, label), &r->addr, ret);
-}
-
 static uint32_t add_glue(struct rows *r, const struct row *row)
 {
 	uint32_t *rrs = rows_allocate(r, row->n_addresses, sizeof(*rrs));
@@ -215,15 +203,18 @@ static void encode_glue(struct rows *r)
 	}
 }
 
-/* As rdata_from_srv(), without a struct name between: there is one for every instance. */
+/* The target is the registry's own host name where there is one, else the name that spells the address: one
+ * name for each address, so that port and address stay together. That one is written as rdata_from_srv()
+ * does, but without a struct name between: there is one for every instance. 0: the name is too long. */
 static size_t write_srv(const struct rows *r, const struct row *row, uint8_t rdata[RDATA_OCTETS_MAX])
 {
 	const struct instance *in = row->instance;
+	const char *host = instance_host(in);
 	char *label = (char *)rdata + 7;
 	struct name target;
 
-	if (instance_host(in) != NULL)
-		return name_target(r, row, &target)
+	if (host != NULL)
+		return name_from_text(host, strlen(host), &target)
 			       ? rdata_from_srv(in->priority, in->weight, in->port, &target, rdata)
 			       : 0;
 	const size_t len = r->addr.len > 0 ? label_from_address(row->at, label) : 0;
