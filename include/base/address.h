@@ -28,6 +28,9 @@ const char *address_to_text(const struct address *a, char ret[ADDRESS_TEXT_MAX])
  * nothing without an interface. */
 bool address_is_usable(const struct address *a);
 
+/* Orders places: by address, then by port. */
+int address_compare_place(const struct address *a, uint16_t port_a, const struct address *b, uint16_t port_b);
+
 /* 127.0.0.0/8 and ::1. */
 bool address_is_loopback(const struct address *a);
 

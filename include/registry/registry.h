@@ -174,6 +174,9 @@ struct registry_kind {
 /* Whether glob(3) would find a pattern in the len characters: then a path stands for many files. */
 bool path_has_glob(const char *text, size_t len);
 
+/* Whether both blocks are about one registry, of two configurations: by kind and name. */
+bool registry_is_same(const struct registry_options *a, const struct registry_options *b);
+
 /* The kind of that name, or NULL. */
 const struct registry_kind *registry_kind_find(const char *name);
 

@@ -18,6 +18,9 @@ void rules_health(struct selection *s, enum health_rule rule);
 /* Those that change all the time, unless all do. */
 void rules_flapping(struct selection *s, const char *service, const struct policy_facts *facts);
 
+/* Whether a connection can tell if somebody answers there: not without a port, and not for datagrams. */
+bool rules_can_be_probed(const struct instance *i);
+
 /* Those nobody answers at: first those that have been silent longest, and never more than half, be it of the
  * instances or of the addresses. Single addresses of an instance with several as well. UDP is not judged.
  * -ENOMEM. */

@@ -57,6 +57,13 @@ bool address_is_usable(const struct address *a)
 	return !(o[0] == 0xfe && (o[1] & 0xc0) == 0x80);
 }
 
+int address_compare_place(const struct address *a, uint16_t port_a, const struct address *b, uint16_t port_b)
+{
+	const int order = memcmp(a, b, sizeof(*a));
+
+	return order != 0 ? order : (port_a > port_b) - (port_a < port_b);
+}
+
 bool address_is_loopback(const struct address *a)
 {
 	static const uint8_t six[16] = { [15] = 1 };

@@ -84,9 +84,8 @@ void asked_look(struct asked *a, uint64_t now_ms, uint64_t idle_ms, bool any_sil
 static int compare_places(const void *a, const void *b)
 {
 	const struct asked_place *x = a, *y = b;
-	const int order = memcmp(&x->address, &y->address, sizeof(x->address));
 
-	return order != 0 ? order : (x->port > y->port) - (x->port < y->port);
+	return address_compare_place(&x->address, x->port, &y->address, y->port);
 }
 
 void asked_begin(struct asked *a)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "registry/registry.h"
 #include "zone/damping.h"
 
 enum {
@@ -42,8 +43,7 @@ static const struct registry_options *registry_of(const struct dampers *d, size_
 static struct damping *find(const struct dampers *d, const struct registry_options *r)
 {
 	for (size_t i = 0; d != NULL && i < d->feed->n_registries; i++) {
-		if (strcmp(registry_of(d, i)->name, r->name) == 0 &&
-		    strcmp(registry_of(d, i)->kind, r->kind) == 0)
+		if (registry_is_same(registry_of(d, i), r))
 			return d->of[i];
 	}
 	return NULL;

@@ -178,9 +178,7 @@ static uint64_t brake_limit(void *context, const char *service)
 static int find_registry(const struct plan *p, const struct registry_options *r)
 {
 	for (size_t i = 0; p != NULL && i < p->options->n_registries; i++) {
-		const struct registry_options *other = &p->options->registries[i];
-
-		if (strcmp(other->name, r->name) == 0 && strcmp(other->kind, r->kind) == 0)
+		if (registry_is_same(&p->options->registries[i], r))
 			return (int)i;
 	}
 	return -1;

@@ -73,9 +73,8 @@ struct prober {
 static int compare_places(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
-	const int order = memcmp(&x->address, &y->address, sizeof(x->address));
 
-	return order != 0 ? order : (x->port > y->port) - (x->port < y->port);
+	return address_compare_place(&x->address, x->port, &y->address, y->port);
 }
 
 static struct place *find(const struct prober *p, const struct address *address, uint16_t port)

@@ -63,17 +63,25 @@ static uint64_t true_until(const struct publisher *p, uint64_t registries, const
 	return oldest_ms;
 }
 
-/* What was served of it by the configuration before; NULL: nothing. */
-static const struct served *find_before(const struct publisher *p, const struct publisher_zone *z,
-					const char *name)
+/* The zone of that name in the configuration before; NULL: there is none. */
+static const struct publisher_zone *find_zone_before(const struct publisher *p, const struct zone_options *z)
 {
 	const struct publisher *before = p->o.previous;
 
 	for (size_t i = 0; before != NULL && i < before->n_zones; i++) {
-		if (name_equal(&before->zones[i].options->origin, &z->options->origin))
-			return dictionary_find(&before->zones[i].served, name);
+		if (name_equal(&before->zones[i].options->origin, &z->origin))
+			return &before->zones[i];
 	}
 	return NULL;
+}
+
+/* What was served of it by the configuration before; NULL: nothing. */
+static const struct served *find_before(const struct publisher *p, const struct publisher_zone *z,
+					const char *name)
+{
+	const struct publisher_zone *before = find_zone_before(p, z->options);
+
+	return before != NULL ? dictionary_find(&before->served, name) : NULL;
 }
 
 /* The service's block as of now; NULL in ret when no registry of the zone knows it. */
@@ -438,25 +446,15 @@ static int add_apex(struct publisher *p, const struct publisher_zone *z)
 	return r;
 }
 
-/* What was known of instances in the zone of that name before a reload. */
-static const struct dampers *find_dampers(const struct publisher *p, const struct name *origin)
-{
-	for (size_t i = 0; p != NULL && i < p->n_zones; i++) {
-		if (name_equal(&p->zones[i].options->origin, origin))
-			return p->zones[i].dampers;
-	}
-	return NULL;
-}
-
 static int create_zone(const struct publisher *p, size_t i, struct publisher_zone *z)
 {
 	z->options = &p->o.feed->zones[i];
+	const struct publisher_zone *before = find_zone_before(p, z->options);
 	z->index = rank_zone(p->o.feed, i);
 	z->board = zone_board_create();
 	if (z->board == NULL)
 		return -ENOMEM;
-	return dampers_create(p->o.feed, z->options, find_dampers(p->o.previous, &z->options->origin),
-			      &z->dampers);
+	return dampers_create(p->o.feed, z->options, before != NULL ? before->dampers : NULL, &z->dampers);
 }
 
 static int create_zones(struct publisher *p)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "feed/facts.h"
+#include "zone/rules.h"
 
 enum {
 	PROBE_LINES = 20, /* in the log, between two looks: what fails together is told together */
@@ -54,7 +55,7 @@ static void name_member(struct publisher *p, struct asked_service *s, const stru
 {
 	const uint16_t port = m->instance->port;
 
-	if (port == 0 || m->instance->protocol == PROTOCOL_UDP)
+	if (!rules_can_be_probed(m->instance))
 		return;
 	for (size_t i = 0; i < m->n_addresses; i++) {
 		if (is_own(p, &m->addresses[i], port))

@@ -47,3 +47,8 @@ const char *fetch_result_header(const struct fetch_result *res, const char *name
 	}
 	return NULL;
 }
+
+bool registry_is_same(const struct registry_options *a, const struct registry_options *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->kind, b->kind) == 0;
+}

@@ -79,10 +79,14 @@ struct silent {
 	uint64_t since_ms; /* ago */
 };
 
-/* Nobody can tell by a connection whether somebody answers datagrams. */
+bool rules_can_be_probed(const struct instance *i)
+{
+	return i->port != 0 && i->protocol != PROTOCOL_UDP;
+}
+
 static bool is_probed(const struct member *m)
 {
-	return m->left_out == LEFT_OUT_NOT && m->instance->port != 0 && m->instance->protocol != PROTOCOL_UDP;
+	return m->left_out == LEFT_OUT_NOT && rules_can_be_probed(m->instance);
 }
 
 static uint64_t silence_of(const struct policy_facts *facts, const struct member *m, size_t address)
