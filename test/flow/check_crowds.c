@@ -21,39 +21,20 @@
 #include "fake_upstream.h"
 #include "harness.h"
 #include "planes.h"
+#include "tcp_rig.h"
 
-#define SHOP           "shop.service.local"
-#define SHOP_ANSWER    "NOERROR aa; 2 A 10.1.0.1"
-#define CROWD          "crowd.service.local"
 #define FOREIGN        "www.example"
 #define FOREIGN_ANSWER "NOERROR; 300 A 192.0.2.0"
 
 enum {
 	CLIENTS = 1000,
-	CROWD_INSTANCES = 2000, /* some 32 kB in one answer */
 	STORM_PACKETS = 100000,
 	STORM_SOURCES = 64,
 };
 
 static const char *const shop_answers[] = { SHOP_ANSWER };
-static struct planes *planes;
 static struct fake_registry *registry;
 static struct fake_upstream *upstream;
-
-static void start(const char *options)
-{
-	static char instances[CROWD_INSTANCES * 64];
-	size_t len = 0;
-
-	for (int i = 0; i < CROWD_INSTANCES; i++)
-		len += (size_t)snprintf(instances + len, sizeof(instances) - len,
-					"instance \"10.2.%d.%d:80\" { service = \"crowd\" }\n", i / 250,
-					i % 250 + 1);
-	planes =
-		planes_start("%s\nstatic \"fixed\" {\ninstance \"10.1.0.1:80\" { service = \"shop\" }\n%s}\n",
-			     options, instances);
-	planes_await(planes, SHOP, SHOP_ANSWER);
-}
 
 static void teardown(void)
 {

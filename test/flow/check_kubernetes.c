@@ -293,16 +293,6 @@ START_TEST(a_reload_with_a_change_of_it_keeps_the_answers)
 }
 END_TEST
 
-static TCase *add_case(Suite *suite, const char *title)
-{
-	TCase *tc = tcase_create(title);
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	suite_add_tcase(suite, tc);
-	return tc;
-}
-
 static void add_tests(Suite *suite)
 {
 	TCase *changes = add_case(suite, "changes");

@@ -331,16 +331,6 @@ START_TEST(without_the_right_to_slices_answers_are_stale)
 }
 END_TEST
 
-static TCase *add_case(Suite *suite, const char *title)
-{
-	TCase *tc = tcase_create(title);
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	suite_add_tcase(suite, tc);
-	return tc;
-}
-
 static void add_tests(Suite *suite)
 {
 	TCase *streams = add_case(suite, "streams");

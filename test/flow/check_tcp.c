@@ -14,33 +14,12 @@
 #include "client.h"
 #include "harness.h"
 #include "planes.h"
-
-#define SHOP        "shop.service.local"
-#define SHOP_ANSWER "NOERROR aa; 2 A 10.1.0.1"
-#define CROWD       "crowd.service.local"
+#include "tcp_rig.h"
 
 enum {
-	CROWD_INSTANCES = 2000, /* some 32 kB in one answer */
 	CLIENTS_MAX = 4,
 	FRAME_MAX = 4096, /* of a query that is read at all */
 };
-
-static struct planes *planes;
-
-static void start(const char *options)
-{
-	static char instances[CROWD_INSTANCES * 64];
-	size_t len = 0;
-
-	for (int i = 0; i < CROWD_INSTANCES; i++)
-		len += (size_t)snprintf(instances + len, sizeof(instances) - len,
-					"instance \"10.2.%d.%d:80\" { service = \"crowd\" }\n", i / 250,
-					i % 250 + 1);
-	planes =
-		planes_start("%s\nstatic \"fixed\" {\ninstance \"10.1.0.1:80\" { service = \"shop\" }\n%s}\n",
-			     options, instances);
-	planes_await(planes, SHOP, SHOP_ANSWER);
-}
 
 static void teardown(void)
 {

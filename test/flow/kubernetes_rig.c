@@ -96,3 +96,13 @@ void start_watched(const char *endpoints, const char *text)
 	planes_await(planes, SHOP, text);
 	await_watches(1);
 }
+
+TCase *add_case(Suite *suite, const char *title)
+{
+	TCase *tc = tcase_create(title);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	suite_add_tcase(suite, tc);
+	return tc;
+}

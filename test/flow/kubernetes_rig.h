@@ -68,6 +68,9 @@ void expect_head(const char *target, const char *text);
 
 #define START(more) planes = planes_start(HEAD BLOCK(more), fake_http_url(http()))
 
+/* A case of the suite, each test of which begins with setup() and ends with teardown(). */
+TCase *add_case(Suite *suite, const char *title);
+
 /* With one slice of the service shop, watched; a sudden loss is held for an hour. */
 void start_watched(const char *endpoints, const char *text);
 

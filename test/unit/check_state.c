@@ -18,6 +18,7 @@
 #include "feed/state_writer.h"
 #include "harness.h"
 #include "model/freshness.h"
+#include "state_case.h"
 
 #define FILE_NAME "http.dc1.state"
 
@@ -29,21 +30,6 @@ static struct state *state;
 static int watch;
 static unsigned n_written; /* files that took the place of another */
 static struct snapshot *first, *second;
-
-static struct snapshot *make_snapshot(const char *address)
-{
-	struct snapshot_builder *b = snapshot_builder_create();
-	struct report r = report_blank();
-	struct snapshot *s;
-
-	r.service = "shop";
-	r.address = address;
-	r.port = 80;
-	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
-	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
-	snapshot_builder_destroy(b);
-	return s;
-}
 
 static void create(void)
 {

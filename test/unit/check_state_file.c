@@ -14,6 +14,7 @@
 
 #include "harness.h"
 #include "model/freshness.h"
+#include "state_case.h"
 
 #define FILE_NAME "http.dc1.state"
 
@@ -21,21 +22,6 @@ static char *dir, path[256];
 static int fd;
 static struct snapshot *snapshot;
 static struct state_head head;
-
-static struct snapshot *make_snapshot(const char *address)
-{
-	struct snapshot_builder *b = snapshot_builder_create();
-	struct report r = report_blank();
-	struct snapshot *s;
-
-	r.service = "shop";
-	r.address = address;
-	r.port = 80;
-	ck_assert_int_eq(snapshot_builder_add(b, &r), 0);
-	ck_assert_int_eq(snapshot_builder_seal(b, NULL, &s), 0);
-	snapshot_builder_destroy(b);
-	return s;
-}
 
 static void set_up(void)
 {
